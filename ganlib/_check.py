@@ -1,0 +1,79 @@
+"""Errors at the door: each helper names the argument, says what came, and says what would be right."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+from numbers import Integral, Real
+
+import numpy as np
+from torch import Tensor
+
+
+def one_of(name: str, value: object, valid: Iterable[str]) -> None:
+    """Refuse a value that is not one of the valid names.
+
+    Args:
+        name: the argument's name, as the caller wrote it.
+        value: what came.
+        valid: the names that would be right.
+
+    Raises:
+        ValueError: names the argument, the value and every valid name, close matches first.
+    """
+    names = list(valid)
+    if isinstance(value, str) and value in names:
+        return
+    close = difflib.get_close_matches(str(value), names, n=3, cutoff=0.6)
+    ordered = close + [other for other in names if other not in close]
+    raise ValueError(f"{name}={value!r} is not known; choose one of: {', '.join(ordered)}")
+
+
+def positive_int(name: str, value: object, *, minimum: int = 1) -> int:
+    """Return a whole number of at least `minimum` as an `int`; floats, bools and text are refused.
+
+    Raises:
+        TypeError: the value is not a whole number.
+        ValueError: it is one, but too small.
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be a whole number of at least {minimum}, got {value!r}")
+    if int(value) < minimum:
+        raise ValueError(f"{name} must be a whole number of at least {minimum}, got {value!r}")
+    return int(value)
+
+
+def finite(name: str, value: object, *, minimum: float | None = None) -> float:
+    """Return a finite real number as a `float`; NaN, infinities, bools and text are refused.
+
+    Raises:
+        TypeError: the value is not a real number.
+        ValueError: it is not finite, or below `minimum`.
+    """
+    wanted = "a finite number" + ("" if minimum is None else f" of at least {minimum:g}")
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be {wanted}, got {value!r}")
+    number = float(value)
+    if not math.isfinite(number) or (minimum is not None and number < minimum):
+        raise ValueError(f"{name} must be {wanted}, got {value!r}")
+    return number
+
+
+def shape(name: str, tensor: Tensor, expected: str, ok: bool) -> None:
+    """Refuse a tensor whose shape the caller found wrong.
+
+    Args:
+        name: the argument's name.
+        tensor: what came.
+        expected: the right shape in words, such as "(N, 1, 28, 28)".
+        ok: whether the shape is right.
+
+    Raises:
+        TypeError: what came is not a tensor.
+        ValueError: its shape is not the expected one.
+    """
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name} must be a tensor of shape {expected}, got {type(tensor).__name__}")
+    if not ok:
+        raise ValueError(f"{name} must have shape {expected}, got {tuple(tensor.shape)}")
