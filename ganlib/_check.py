@@ -25,7 +25,7 @@ def one_of(name: str, value: object, valid: Iterable[str]) -> None:
     names = list(valid)
     if isinstance(value, str) and value in names:
         return
-    close = difflib.get_close_matches(str(value), names, n=3, cutoff=0.6)
+    close = difflib.get_close_matches(value, names, n=3, cutoff=0.6) if isinstance(value, str) else []
     ordered = close + [other for other in names if other not in close]
     raise ValueError(f"{name}={value!r} is not known; choose one of: {', '.join(ordered)}")
 
@@ -34,13 +34,14 @@ def positive_int(name: str, value: object, *, minimum: int = 1) -> int:
     """Return a whole number of at least `minimum` as an `int`; floats, bools and text are refused.
 
     Raises:
-        TypeError: the value is not a whole number.
-        ValueError: it is one, but too small.
+        TypeError: the value is not a number at all.
+        ValueError: it is a float, or too small.
     """
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
-        raise TypeError(f"{name} must be a whole number of at least {minimum}, got {value!r}")
-    if int(value) < minimum:
-        raise ValueError(f"{name} must be a whole number of at least {minimum}, got {value!r}")
+    message = f"{name} must be a whole number of at least {minimum}, got {value!r}"
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
+        raise TypeError(message)
+    if not isinstance(value, Integral) or int(value) < minimum:
+        raise ValueError(message)
     return int(value)
 
 
