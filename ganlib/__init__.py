@@ -1,0 +1,46 @@
+"""ganlib: generative adversarial networks as games.
+
+A GAN is a game: players, the networks each one moves, and what each wants to minimise. One engine
+plays any of them (`engine`), and a new GAN is two or three short loss functions (`games`). The other
+modules are the parts (`nets`, `losses`, `penalties`, `data`), the ground they stand on (`divergences`,
+`toys`, `compute`), the judges (`metrics`, `features`) and the pictures (`plot`, `widgets`).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from .claims import claim
+from .engine import Game, Player
+
+__version__ = "0.1.0"
+
+_MODULES = (
+    "checkpoint",
+    "compute",
+    "data",
+    "divergences",
+    "engine",
+    "features",
+    "games",
+    "losses",
+    "metrics",
+    "nets",
+    "penalties",
+    "plot",
+    "toys",
+    "widgets",
+)
+__all__ = ["Game", "Player", "claim", "__version__", *_MODULES]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a module of ganlib when it is first asked for: `import ganlib` itself stays fast."""
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module 'ganlib' has no attribute {name!r}; its modules are: {', '.join(_MODULES)}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,489 @@
+r"""The one loop that plays every GAN: players take turns, each moving only its own network.
+
+A round is Algorithm 1 of Goodfellow et al. (2014, https://arxiv.org/abs/1406.2661) with any number of
+players: for each player, `turns` times, draw fresh reals and latents, compute what this player wants to
+minimise, and step its optimizer. Everything drawn in a turn comes from a generator keyed by
+(seed, step, player, turn), so a run that is stopped and resumed sees the same numbers as one that is not.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from . import compute
+from ._check import finite, positive_int
+
+if TYPE_CHECKING:
+    import pandas
+
+Draw = Callable[[int, torch.Generator], tuple[Tensor, Tensor | None]]
+
+
+class NonFiniteLoss(ArithmeticError):
+    """A player's loss or gradient is infinite or not a number: the game stopped before using it."""
+
+
+@dataclass
+class Batch:
+    """What a player sees in one turn, drawn afresh for every turn.
+
+    Attributes:
+        real: samples of the data, (N, …) float32.
+        labels: their classes, (N,) int64, or None; also the classes asked of a conditional generator.
+        z: latent vectors, (N, latent) float32.
+        step: rounds played before this one.
+        progress: share of the schedule gone, 0 … 1 (0 where there is none).
+        rng: generator for whatever else a loss draws; one a turn, so that resuming is exact.
+    """
+
+    real: Tensor
+    labels: Tensor | None
+    z: Tensor
+    step: int
+    progress: float
+    rng: torch.Generator
+
+
+@dataclass
+class Player:
+    """One side of the game. First built in chapter 5.
+
+    Attributes:
+        net: the parameters this player moves.
+        loss: what it minimises, a function of a `Batch` returning a scalar tensor, or a mapping of named
+            terms whose sum is minimised: the first is the loss proper, the others (a penalty …) stand in the
+            history as "player.term".
+        optimizer: steps the parameters of `net`.
+        turns: updates a round (Goodfellow's k for the discriminator).
+        after: called with `net` after every update (weight clipping).
+    """
+
+    net: nn.Module
+    loss: Callable[[Batch], Tensor | dict[str, Tensor]]
+    optimizer: Optimizer
+    turns: int = 1
+    after: Callable[[nn.Module], None] | None = None
+
+    def __post_init__(self) -> None:
+        positive_int("turns", self.turns)
+
+
+@dataclass
+class History:
+    """What happened, one entry a round: `history["generator"]` is the list of the generator's losses.
+
+    Attributes:
+        losses: player -> its loss in each round (the mean over its turns); "player.term" -> further terms.
+        watched: what `watch` returned, each with the "step" it was called after.
+        seconds: seconds of play so far.
+    """
+
+    losses: dict[str, list[float]]
+    watched: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def __getitem__(self, player: str) -> list[float]:
+        if player not in self.losses:
+            raise KeyError(f"no player {player!r} in this history; its players are: {', '.join(self.losses)}")
+        return self.losses[player]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.losses.values())))
+
+    def frame(self) -> pandas.DataFrame:
+        """The losses as a pandas frame: one row a round (index "step", from 1), one column a player."""
+        import pandas
+
+        return pandas.DataFrame(self.losses, index=pandas.RangeIndex(1, len(self) + 1, name="step"))
+
+
+class Game:
+    """Players, the data they play for, and the loop. First built in chapter 5.
+
+    Args:
+        players: name -> `Player`, in the order of their turns.
+        data: a `data.Dataset`, a density of `toys`, or a float tensor (N, …).
+        generator: the player that makes samples.
+        latent: numbers in z; by default what the generator says (`generator.latent`).
+        batch: samples a turn.
+        seed: keys every random draw of the game. Initial weights are the networks' own affair.
+        averaging: decay β of the exponential average of the generator's weights (with a ramp over the
+            first rounds); None for no average. Samples come from the average.
+        anneal: number of rounds over which learning rates fall along half a cosine to 2 % (and penalty
+            weights of `games` to 0); None keeps them constant. Play ends there.
+        device: where to play; by default `compute.device()`.
+        settings: words and numbers that describe this game to a checkpoint; a run resumes only under the same.
+
+    Raises:
+        ValueError, TypeError: naming the argument, what came, and what would be right.
+    """
+
+    def __init__(
+        self,
+        players: Mapping[str, Player],
+        data: Any,
+        *,
+        generator: str = "generator",
+        latent: int | None = None,
+        batch: int = 64,
+        seed: int = 0,
+        averaging: float | None = 0.995,
+        anneal: int | None = None,
+        device: torch.device | str | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not players or not all(isinstance(p, Player) for p in players.values()):
+            raise TypeError("players must be a mapping from names to at least one Player")
+        if generator not in players:
+            raise ValueError(f"generator={generator!r} is not a player; the players are: {', '.join(players)}")
+        self.players = dict(players)
+        self.device = torch.device(device) if device is not None else compute.device()
+        self.batch = positive_int("batch", batch)
+        self.seed = positive_int("seed", seed, minimum=0)
+        self.anneal = None if anneal is None else positive_int("anneal", anneal)
+        self.averaging = averaging if averaging is None else finite("averaging", averaging, minimum=0.0)
+        if self.averaging is not None and self.averaging >= 1:
+            raise ValueError(f"averaging must be at least 0 and below 1, got {averaging}")
+        self.generator: nn.Module = self.players[generator].net
+        found = getattr(self.generator, "latent", None) if latent is None else latent
+        if found is None:
+            raise ValueError("latent is missing: give Game(latent=…), or the generator an attribute .latent")
+        self.latent = positive_int("latent", found)
+        for player in self.players.values():
+            player.net.to(self.device)
+        self.data = data
+        self.data_name, self._draw_data = _drawer(data, self.batch, self.device)
+        self.average = copy.deepcopy(self.generator).requires_grad_(False).eval() if averaging is not None else None
+        self.step = 0
+        self.history = History({name: [] for name in self.players})
+        self._fraction: float | None = None  # of a play that is limited by the clock
+        self._rates = {name: [g["lr"] for g in p.optimizer.param_groups] for name, p in self.players.items()}
+        self._own = {
+            name: [w for w in dict.fromkeys(p.net.parameters()) if w.requires_grad] for name, p in self.players.items()
+        }
+        self._buffers = [b for p in self.players.values() for b in p.net.buffers()]
+        self.settings: dict[str, Any] = {
+            "players": {n: {"turns": p.turns, "optimizer": _describe(p.optimizer)} for n, p in self.players.items()},
+            "data": self.data_name,
+            "batch": self.batch,
+            "latent": self.latent,
+            "seed": self.seed,
+            "averaging": self.averaging,
+            "anneal": self.anneal,
+            "device": self.device.type,
+            "threads": torch.get_num_threads() if self.device.type == "cpu" else None,
+            **(settings or {}),
+        }
+
+    # ---- playing -------------------------------------------------------------------------------
+
+    def play(
+        self,
+        steps: int | None = None,
+        *,
+        seconds: float | None = None,
+        progress: bool = True,
+        every: int | None = None,
+        watch: Callable[[Game], Mapping[str, Any] | None] | None = None,
+    ) -> History:
+        """Play so many rounds more, or for so many seconds (counted from the start of the first round).
+
+        Args:
+            steps: rounds to play.
+            seconds: instead of `steps`; a schedule then follows the clock.
+            progress: show a bar (it removes itself, so that nothing stays in a published page).
+            every: call `watch` after each so many rounds (default: after each).
+            watch: gets the game; what it returns, a mapping, is kept in `history.watched`.
+
+        Returns:
+            The history of the whole game so far (also `game.history`).
+
+        Raises:
+            NonFiniteLoss: names the step and the player; parameters are the last good ones.
+            KeyboardInterrupt: after Ctrl-C, at the end of the round: the game can be used and played on.
+        """
+        if (steps is None) == (seconds is None):
+            raise ValueError("give either steps (a whole number) or seconds")
+        limit = None if steps is None else positive_int("steps", steps)
+        if seconds is not None and finite("seconds", seconds) <= 0:
+            raise ValueError(f"seconds must be above 0, got {seconds}")
+        if every is not None:
+            positive_int("every", every)
+        if self.anneal is not None and limit is not None and self.step + limit > self.anneal:
+            raise ValueError(
+                f"the learning rates' schedule ends at step {self.anneal}: "
+                f"{self.anneal - self.step} steps are left, got steps={limit}"
+            )
+        for player in self.players.values():
+            player.net.train()
+        first, start, before = self.step, time.perf_counter(), self.history.seconds
+        with _bar(limit, progress) as tick, _interrupt_at_the_end_of_a_round() as interrupted:
+            while not interrupted():
+                elapsed = time.perf_counter() - start
+                if limit is not None and self.step - first >= limit:
+                    break
+                if seconds is not None:
+                    if elapsed >= seconds:
+                        break
+                    self._fraction = elapsed / seconds
+                self._round()
+                tick()
+                self.history.seconds = before + time.perf_counter() - start
+                if watch is not None and self.step % (every or 1) == 0:
+                    seen = watch(self)
+                    if seen is not None:
+                        self.history.watched.append({"step": self.step, **seen})
+        self._fraction = None
+        return self.history
+
+    def _round(self) -> None:
+        kept = [b.clone() for b in self._buffers]
+        try:
+            self._set_learning_rates()
+            losses: dict[str, float] = {}
+            for name, player in self.players.items():
+                losses.update(self._turns(name, player))
+        except NonFiniteLoss:
+            for buffer, value in zip(self._buffers, kept, strict=True):
+                buffer.copy_(value)
+            raise
+        if self.average is not None:
+            self._update_average()
+        for name in losses.keys() | self.history.losses.keys():  # a lazy term is 0 in the rounds that skip it
+            self.history.losses.setdefault(name, [0.0] * self.step).append(losses.get(name, 0.0))
+        self.step += 1
+
+    def _set_learning_rates(self) -> None:
+        factor = cosine(self.progress, end=0.02)
+        for name, player in self.players.items():
+            for group, rate in zip(player.optimizer.param_groups, self._rates[name], strict=True):
+                group["lr"] = rate * factor
+
+    def _turns(self, name: str, player: Player) -> dict[str, float]:
+        sums: dict[str, float] = {}
+        for turn in range(player.turns):
+            player.optimizer.zero_grad(set_to_none=True)
+            result = player.loss(self.draw(name, turn))
+            terms = result if isinstance(result, dict) else {"": result}
+            for i, (term, value) in enumerate(terms.items()):
+                key = name if i == 0 else f"{name}.{term}"
+                sums[key] = sums.get(key, 0.0) + self._finite(name, key, value.detach())
+            loss = torch.stack(list(terms.values())).sum() if len(terms) > 1 else next(iter(terms.values()))
+            loss.backward(inputs=self._own[name])  # the other players' parameters take no gradient
+            gradients = [w.grad for w in self._own[name] if w.grad is not None]
+            self._finite(name, "gradient", nn.utils.get_total_norm(gradients))
+            player.optimizer.step()
+            if player.after is not None:
+                player.after(player.net)
+        return {key: total / player.turns for key, total in sums.items()}
+
+    def _finite(self, player: str, what: str, value: Tensor) -> float:
+        number = value.item()
+        if not math.isfinite(number):
+            raise NonFiniteLoss(
+                f"step {self.step}, player {player!r}: the {what if what != player else 'loss'} is {number}; the game "
+                f"stopped before using it and keeps its last good parameters. Try a smaller learning rate or a penalty."
+            )
+        return number
+
+    def draw(self, player: str, turn: int = 0) -> Batch:
+        """The batch that `player` sees in this turn of the coming round: a pure function of
+        (seed, step, player, turn)."""
+        rng = compute.generator(self.seed, self.step, player, turn)
+        real, labels = self._draw_data(self.batch, rng)
+        return Batch(real, labels, self.draw_latent(self.batch, rng), self.step, self.progress, rng)
+
+    def draw_latent(self, n: int, rng: torch.Generator) -> Tensor:
+        """n latent vectors, (n, latent): standard normal, or uniform on [−1, 1] where `generator.prior` says so."""
+        if getattr(self.generator, "prior", "normal") == "uniform":
+            return (torch.rand(n, self.latent, generator=rng) * 2 - 1).to(self.device)
+        return torch.randn(n, self.latent, generator=rng).to(self.device)
+
+    @property
+    def progress(self) -> float:
+        """Share of the schedule gone, 0 … 1: by the clock in a play of so many seconds, else by `anneal`."""
+        if self._fraction is not None:
+            return self._fraction
+        return 0.0 if self.anneal is None else self.step / self.anneal
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        """β rises from 0 with the rounds, so that the first, bad weights are soon forgotten."""
+        assert self.average is not None and self.averaging is not None
+        beta = min(self.averaging, self.step / (self.step + 9))
+        average, current = list(self.average.parameters()), list(self.generator.parameters())
+        torch._foreach_lerp_(average, current, 1 - beta)
+        for mine, theirs in zip(self.average.buffers(), self.generator.buffers(), strict=True):
+            mine.copy_(theirs)
+
+    # ---- using what was learned ----------------------------------------------------------------
+
+    @property
+    def discriminator(self) -> nn.Module:
+        """The net of the player called "discriminator"."""
+        if "discriminator" not in self.players:
+            raise AttributeError(f"this game has no player 'discriminator'; its players are: {', '.join(self.players)}")
+        return self.players["discriminator"].net
+
+    @torch.no_grad()
+    def sample(self, n: int, labels: Any = None, *, seed: int = 0, averaged: bool = True) -> Tensor:
+        """n samples on the CPU, from the averaged generator (or the current one) in evaluation mode.
+
+        Args:
+            n: how many.
+            labels: for a conditional generator, one class or a sequence of classes, repeated to n;
+                by default all classes in turn.
+            seed: the same seed gives the same latents.
+            averaged: False for the generator as the last round left it.
+        """
+        positive_int("n", n)
+        positive_int("seed", seed, minimum=0)
+        net = self.average if averaged and self.average is not None else self.generator
+        rng, made = compute.generator(seed, "sample"), []
+        asked = spread_labels(labels, n, getattr(net, "classes", None))
+        was_training = net.training
+        net.eval()
+        try:
+            for start in range(0, n, 512):
+                count = min(512, n - start)
+                z = self.draw_latent(count, rng)
+                arguments = (z,) if asked is None else (z, asked[start : start + count].to(self.device))
+                made.append(net(*arguments).float().cpu())
+        finally:
+            net.train(was_training)
+        return torch.cat(made)
+
+    # ---- keeping it ----------------------------------------------------------------------------
+
+    def save(self, folder: str | Path, name: str = "last") -> Path:
+        """Write everything an exact resume needs to `folder`/`name`.safetensors; see `checkpoint.save`."""
+        from . import checkpoint
+
+        return checkpoint.save(self, folder, name)
+
+    def resume(self, folder: str | Path, name: str = "last") -> Game:
+        """Go on from a checkpoint of the same game as if it had never stopped; see `checkpoint.resume`."""
+        from . import checkpoint
+
+        return checkpoint.resume(self, folder, name)
+
+
+def spread_labels(labels: Any, n: int, classes: int | None) -> Tensor | None:
+    """One label per sample, (n,) int64: `labels` repeated to n; all classes in turn if None.
+
+    Returns None for an unconditional generator (`classes` None), which takes no labels.
+    """
+    if classes is None:
+        if labels is not None:
+            raise ValueError("labels were given, but this generator is not conditional (its .classes is None)")
+        return None
+    asked = torch.arange(classes) if labels is None else torch.as_tensor(labels).reshape(-1)
+    if asked.numel() == 0 or asked.is_floating_point() or asked.dtype == torch.bool:
+        raise ValueError(f"labels must be whole numbers, at least one of them, got {labels!r}")
+    if asked.min() < 0 or asked.max() >= classes:
+        raise ValueError(f"labels must lie in 0 … {classes - 1}, got {sorted(set(asked.tolist()))}")
+    return asked.long().repeat(math.ceil(n / len(asked)))[:n]
+
+
+def cosine(progress: float, end: float = 0.0) -> float:
+    """1 at progress 0, `end` at progress 1, along half a cosine (Loshchilov and Hutter 2017, eq. 5)."""
+    return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+
+def _drawer(data: Any, batch: int, device: torch.device) -> tuple[str, Draw]:
+    """A name for the data, and the function that draws a batch of them onto `device`."""
+    if isinstance(data, Tensor):
+        if data.ndim < 2 or not data.is_floating_point() or len(data) == 0:
+            raise ValueError(
+                f"data must be a float tensor (N, …) with N > 0, got {data.dtype} of shape {tuple(data.shape)}"
+            )
+        here = data.to(device)
+
+        def draw_rows(n: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+            return here[torch.randint(len(here), (n,), generator=rng).to(device)], None
+
+        _enough(len(data), batch)
+        return f"tensor {tuple(data.shape)}", draw_rows
+    if hasattr(data, "draw"):
+        moved = data.to(device)
+        _enough(len(data), batch)
+        return f"{data.name} ({len(data)})", moved.draw
+    if hasattr(data, "sample"):
+
+        def draw_density(n: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+            return data.sample(n, rng).to(device), None
+
+        return str(getattr(data, "name", type(data).__name__)), draw_density
+    raise TypeError(
+        f"data must be a ganlib.data.Dataset, a density of ganlib.toys or a float tensor, got {type(data).__name__}"
+    )
+
+
+def _enough(n: int, batch: int) -> None:
+    if batch > n:
+        raise ValueError(f"batch must be at most the {n} samples of the data, got {batch}")
+
+
+def _describe(optimizer: Optimizer) -> dict[str, Any]:
+    """Class and hyperparameters, as a checkpoint compares them."""
+    group = {k: v for k, v in optimizer.param_groups[0].items() if isinstance(v, int | float | bool | tuple | list)}
+    rates = [g["lr"] for g in optimizer.param_groups]
+    return {"class": type(optimizer).__name__, **{k: v for k, v in group.items() if k != "params"}, "lr": rates}
+
+
+@contextmanager
+def _bar(steps: int | None, wanted: bool) -> Iterator[Callable[[], Any]]:
+    """A progress bar's tick, where somebody watches; nothing is left of it when the play is over."""
+    if not (wanted and _watched()):
+        yield lambda: None
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(total=steps, leave=False, unit=" rounds") as bar:
+        yield lambda: bar.update(1)
+
+
+def _watched() -> bool:
+    """Whether a person sees the output as it comes: a terminal, a Jupyter server's kernel, Colab or VS Code.
+    A notebook executed by a build has none of these, so its page holds no trace of a bar."""
+    live = "JPY_SESSION_NAME" in os.environ or "VSCODE_PID" in os.environ or "google.colab" in sys.modules
+    return live or sys.stderr.isatty()
+
+
+@contextmanager
+def _interrupt_at_the_end_of_a_round() -> Iterator[Callable[[], bool]]:
+    """Hold Ctrl-C back until the round is whole, then raise it; a second Ctrl-C raises at once."""
+    caught = False
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    previous = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal caught
+        caught = True
+        signal.signal(signal.SIGINT, previous)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: caught
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if caught:
+        raise KeyboardInterrupt
