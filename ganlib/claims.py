@@ -20,8 +20,8 @@ class ClaimError(AssertionError):
 def claim(words: str, holds: bool | Callable[[], bool], value: object = None, trained: bool = False) -> None:
     """State a claim, check it, and show both in one line.
 
-    In a quick run (`GANLIB_QUICK=1`) networks are trained for a few steps only: a claim that depends on training is then
-    evaluated and shown, but not judged.
+    In a quick run (`GANLIB_QUICK=1`) networks are trained for a few steps only: a claim that depends on training is
+    then evaluated and shown, but not judged.
 
     Args:
         words: the claim, as a sentence.
@@ -87,6 +87,5 @@ def _show(words: str, shown: str, truth: bool, kind: str) -> None:
 
 def _in_kernel() -> bool:
     """Whether a notebook's kernel runs this; IPython is not imported to find out."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return shell is not None and hasattr(shell, "kernel")
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return get_ipython is not None and hasattr(get_ipython(), "kernel")

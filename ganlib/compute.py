@@ -42,8 +42,9 @@ def _usable(name: str) -> torch.device:
     try:
         chosen = torch.device(name)
         torch.empty(1, device=chosen).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"GANLIB_DEVICE={name!r} cannot be used here; choose one of: {', '.join(_present())}") from error
+    except (RuntimeError, AssertionError, ImportError) as error:
+        names = ", ".join(_present())
+        raise ValueError(f"GANLIB_DEVICE={name!r} cannot be used here; choose one of: {names}") from error
     return chosen
 
 
@@ -147,10 +148,9 @@ def budget(cpu: int, gpu: int | None = None, quick: int = 3) -> int:
         TypeError, ValueError: a number of steps that is not a whole number of at least 1.
     """
     cpu = _check.positive_int("cpu", cpu)
-    steps = cpu if gpu is None else _check.positive_int("gpu", gpu)
+    gpu = cpu if gpu is None else _check.positive_int("gpu", gpu)
     quick = _check.positive_int("quick", quick)
-    if device().type == "cpu":
-        steps = cpu
+    steps = cpu if device().type == "cpu" else gpu
     return min(quick, steps) if _is_quick() else steps
 
 

@@ -38,7 +38,9 @@ class Estimate(NamedTuple):
 
 
 def _double(values: Numbers) -> Tensor:
-    return torch.as_tensor(values).to("cpu", torch.float64)  # the CPU: some accelerators have no float64
+    if isinstance(values, Tensor):
+        return values.to("cpu", torch.float64)  # the CPU: some accelerators have no float64
+    return torch.as_tensor(values, dtype=torch.float64)
 
 
 def _weight(alpha: float) -> float:
@@ -81,7 +83,8 @@ def _log_mixture(log_p: Tensor, log_q: Tensor, alpha: float) -> Tensor:
 
 def _probabilities(name: str, values: Tensor) -> Tensor:
     """A probability vector in float64; what rounding left of the sum is divided out."""
-    _check.shape(name, values, "(K,) with K at least 1", isinstance(values, Tensor) and values.ndim == 1 and len(values) > 0)
+    _check.shape(name, values, "(K,)", True)
+    _check.shape(name, values, "(K,) with K at least 1", values.ndim == 1 and len(values) > 0)
     p = _double(values)
     total = float(p.detach().sum())
     if not (p >= 0).all() or not abs(total - 1) <= 1e-5:
@@ -159,7 +162,8 @@ def wasserstein1(p: Tensor, q: Tensor, positions: Tensor) -> Tensor:
         TypeError, ValueError: not two probability vectors, or not as many finite positions.
     """
     p, q = _pair(p, q)
-    _check.shape("positions", positions, f"({len(p)},), that of p", isinstance(positions, Tensor) and positions.shape == p.shape)
+    _check.shape("positions", positions, f"({len(p)},)", True)
+    _check.shape("positions", positions, f"({len(p)},), that of p", positions.shape == p.shape)
     if not positions.isfinite().all():
         raise ValueError("positions must be finite, got NaN or infinity")
     at, order = _double(positions).sort()
@@ -302,11 +306,12 @@ def kl_gaussians(mean_p: Numbers, std_p: Numbers, mean_q: Numbers, std_q: Number
     """
     m_p, m_q, s_p, s_q = _mean("mean_p", mean_p), _mean("mean_q", mean_q), _std("std_p", std_p), _std("std_q", std_q)
     _same_dim(mean_p=m_p, std_p=s_p, mean_q=m_q, std_q=s_q)
-    return ((s_q / s_p).log() + (s_p.square() + (m_p - m_q).square()) / (2 * s_q.square()) - 0.5).sum()
+    terms = (s_q / s_p).log() + (s_p.square() + (m_p - m_q).square()) / (2 * s_q.square()) - 0.5
+    return terms.sum()
 
 
 def kl_multivariate_gaussians(mean_p: Tensor, covariance_p: Tensor, mean_q: Tensor, covariance_q: Tensor) -> Tensor:
-    """KL between Gaussians of any covariance, ½ [tr(Σ_q⁻¹Σ_p) + (μ_q − μ_p)ᵀΣ_q⁻¹(μ_q − μ_p) − dim + log det Σ_q/det Σ_p].
+    """KL between Gaussians of any covariance, ½ [tr Σ_q⁻¹Σ_p + δᵀΣ_q⁻¹δ − dim + log det Σ_q/det Σ_p], δ = μ_q − μ_p.
 
     Args:
         mean_p: (dim,).
@@ -400,6 +405,13 @@ def _draws(name: str, density: toys.Density, n: int, generator: torch.Generator)
     return density.sample(_check.positive_int("n", n, minimum=2), generator).double()
 
 
+def _log_at(density: HasLogProb, x: Tensor) -> Tensor:
+    """log-density at n points (n, dim), as (n,) also from distributions that keep the last axis of the line."""
+    log_p = density.log_prob(x)
+    _check.shape("log_prob(x)", log_p, f"({len(x)},), one number for each x", log_p.numel() == len(x))
+    return log_p.reshape(len(x))
+
+
 def _estimate(*terms: Tensor) -> Estimate:
     """Sum of the means of independent samples; their variances add up."""
     value = sum(float(t.mean()) for t in terms)
@@ -423,11 +435,12 @@ def kl_monte_carlo(p: toys.Density, q: HasLogProb, n: int, generator: torch.Gene
         TypeError, ValueError: p cannot be drawn from, or n is not a whole number of at least 2.
     """
     x = _draws("p", p, n, generator)
-    return _estimate(p.log_prob(x) - q.log_prob(x))
+    return _estimate(_log_at(p, x) - _log_at(q, x))
 
 
 @torch.no_grad()
-def js_monte_carlo(p: toys.Density, q: toys.Density, n: int, generator: torch.Generator, alpha: float = 0.5) -> Estimate:
+def js_monte_carlo(p: toys.Density, q: toys.Density, n: int, generator: torch.Generator,
+                   alpha: float = 0.5) -> Estimate:
     """JS_α(p‖q) = α E_p log(p/m) + (1 − α) E_q log(q/m) over n draws of each.
 
     Args:
@@ -446,26 +459,26 @@ def js_monte_carlo(p: toys.Density, q: toys.Density, n: int, generator: torch.Ge
     """
     alpha = _weight(alpha)
     x, y = _draws("p", p, n, generator), _draws("q", q, n, generator)
-    on_x = p.log_prob(x) - _log_mixture(p.log_prob(x), q.log_prob(x), alpha)
-    on_y = q.log_prob(y) - _log_mixture(p.log_prob(y), q.log_prob(y), alpha)
+    on_x = _log_at(p, x) - _log_mixture(_log_at(p, x), _log_at(q, x), alpha)
+    on_y = _log_at(q, y) - _log_mixture(_log_at(p, y), _log_at(q, y), alpha)
     return _estimate(alpha * on_x, (1 - alpha) * on_y)
 
 
 @torch.no_grad()
 def entropy_monte_carlo(p: toys.Density, n: int, generator: torch.Generator) -> Estimate:
     """Differential entropy as the mean of −log p(x) over n draws x ~ p; arguments as in `kl_monte_carlo`."""
-    return _estimate(-p.log_prob(_draws("p", p, n, generator)))
+    return _estimate(-_log_at(p, _draws("p", p, n, generator)))
 
 
 # The optimal discriminator and the value of the game
 
 
 def optimal_discriminator(p_d: Tensor, p_g: Tensor, alpha: float | None = None) -> Tensor:
-    """D*(x) = p_d(x)/(p_d(x) + p_g(x)), the discriminator that maximises V for this generator. First built in chapter 4.
+    """D*(x) = p_d(x)/(p_d(x) + p_g(x)), the discriminator that maximises V for this generator.
 
     With α, the one that maximises the weighted V: αp_d/(αp_d + (1 − α)p_g). Where both densities are 0 nothing
-    determines D*; there the result is α (½ without weights), what one would guess before seeing x. Source: Goodfellow et
-    al. 2014, Proposition 1, https://arxiv.org/abs/1406.2661.
+    determines D*; there the result is α (½ without weights), what one would guess before seeing x. Source: Goodfellow
+    et al. 2014, Proposition 1, https://arxiv.org/abs/1406.2661. First built in chapter 4.
 
     Args:
         p_d: densities of the data at some points, any shape.
@@ -530,7 +543,8 @@ def value_1d(discriminator: Callable[[Tensor], Tensor], p_d: Density1D, p_g: Den
     """V(D, G) = ∫ p_d log D + p_g log(1 − D) dx by quadrature: no sampling error. First built in chapter 4.
 
     Args:
-        discriminator: a function from x (points,) float64 to probabilities that x is real, (points,) or (points, 1).
+        discriminator: a function from x (points,) float64 to probabilities that x is real, (points,) or (points, 1);
+            take the sigmoid in float64, in float32 it is 1 from logits of 17 on.
         p_d: density of the data, as p in `kl_1d`.
         p_g: density of the model, as p in `kl_1d`.
         lower: where the integral starts.

@@ -51,7 +51,7 @@ class Mixture:
         name: what it is called.
 
     Raises:
-        ValueError: shapes that do not fit, weights that are no probabilities, a standard deviation that is not positive.
+        ValueError: shapes that do not fit, weights that are no probabilities, or an std that is not positive.
     """
 
     def __init__(self, weights: Sequence[float] | Tensor, means: Sequence[float] | Sequence[Sequence[float]] | Tensor,
@@ -107,8 +107,7 @@ class Mixture:
             raise TypeError(f"x must be a tensor of floats, got {x.dtype}")
         points = x[:, None] if line else x
         centres, stds, log_weights = (v.to(x.device, x.dtype) for v in (self.centres, self.stds, self.weights.log()))
-        scaled = ((points[:, i, None] - centres[:, i]) / stds for i in range(self.dim))  # each (N, K): never (N, K, dim)
-        squares = torch.stack([s.square() for s in scaled]).sum(0)
+        squares = ((points[:, None] - centres) / stds[:, None]).square().sum(2)  # (N, K)
         log_scale = self.dim * (stds.log() + 0.5 * math.log(2 * math.pi))
         return torch.logsumexp(log_weights - 0.5 * squares - log_scale, dim=1)
 
