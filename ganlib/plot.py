@@ -16,6 +16,8 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from ._check import positive_int
+
 DATA = "#0072B2"
 """The data distribution p_d and whatever is drawn from it: blue."""
 MODEL = "#D55E00"
@@ -28,6 +30,7 @@ OTHER = ["#CC79A7", "#E69F00", "#56B4E9", "#333333"]
 """Further series, in this order."""
 
 _INK = "#222222"
+_SHADES = LinearSegmentedColormap.from_list("shades", ["white", DATA])
 _STYLE: dict[Any, Any] = {
     "figure.figsize": (7.0, 3.2),
     "figure.dpi": 100,
@@ -60,7 +63,7 @@ _STYLE: dict[Any, Any] = {
     "ytick.labelsize": 10,
     "lines.linewidth": 2.0,
     "legend.frameon": False,
-    "legend.fontsize": 11,
+    "legend.fontsize": 12,
     "image.cmap": "gray",
 }
 
@@ -94,9 +97,7 @@ def sample_grid(
     """
     tiles = _tiles(images)
     n, height, width, _ = tiles.shape
-    if columns < 1:
-        raise ValueError(f"columns must be at least 1, got {columns}")
-    columns = min(columns, n)
+    columns = min(positive_int("columns", columns), n)
     lines = -(-n // columns)
     if titles is not None and len(titles) not in (columns, n):
         raise ValueError(f"titles must hold {columns} texts (one a column) or {n} (one an image), got {len(titles)}")
@@ -169,7 +170,7 @@ def curves(
         seen.append(line)
         ends.append((float(line[-1]), _math(name), color))
     for text, value in (constants or {}).items():
-        ax.axhline(value, color=NEUTRAL, linestyle=(0, (5, 3)), linewidth=1.2, zorder=1)
+        ax.axhline(value, color=NEUTRAL, linestyle=(0, (5, 3)), linewidth=1.2, zorder=2.5)
         seen.append(np.array([float(value)]))
         ends.append((float(value), text, NEUTRAL))
     inside = np.concatenate(seen)
@@ -227,7 +228,7 @@ def states_1d(
             lines += right.plot(x, _array(d), color=DISCRIMINATOR, label="$D$")
         if d_star is not None:
             lines += right.plot(x, _array(d_star), color=_INK, linestyle=":", linewidth=1.8, label="$D^*$")
-        right.set_ylim(-0.02, 1.02)
+        right.set_ylim(0.0, 1.02)
         right.set_yticks([0.0, 0.5, 1.0])
         right.set_ylabel("$D(x)$")
     ax.legend(handles=lines, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, borderaxespad=0.2, handlelength=1.4)
@@ -309,16 +310,17 @@ def samples_2d(
     if density is not None:
         axis = torch.linspace(low, high, 300)
         where = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1).reshape(-1, 2)
-        # The square root keeps the flanks of narrow modes visible.
-        shade = torch.as_tensor(density.log_prob(where)).double().mul(0.5).exp().reshape(300, 300)
+        # The fifth root lets narrow modes show beyond the points that lie on them.
+        log_density = torch.as_tensor(density.log_prob(where)).double().reshape(300, 300)
+        shade = (0.2 * (log_density - log_density.max())).exp() * 0.75
         box = (low, high, low, high)
-        ax.imshow(shade.numpy(), extent=box, origin="lower", cmap=_fade(DATA), interpolation="bilinear")
+        ax.imshow(shade.numpy(), extent=box, origin="lower", cmap=_SHADES, vmin=0, vmax=1, interpolation="bilinear")
     size = float(np.clip(4000 / max(len(points), 1), 1.0, 9.0))
     ax.scatter(points[:, 0], points[:, 1], s=size, color=MODEL, alpha=0.55, linewidths=0)
     outside = int((~((points >= low) & (points <= high)).all(axis=1)).sum())
     if outside:
-        place = {"transform": ax.transAxes, "ha": "right", "va": "bottom"}
-        ax.text(0.98, 0.02, f"{outside} outside", fontsize=9, color=NEUTRAL, **place)
+        corner = ax.transAxes
+        ax.text(0.98, 0.02, f"{outside} outside", transform=corner, ha="right", va="bottom", fontsize=9, color=NEUTRAL)
     ax.set_xlim(low, high)
     ax.set_ylim(low, high)
     ax.set_aspect("equal")
@@ -355,14 +357,15 @@ def latent_walk(
     """
     net: nn.Module = _network(generator)
     latent, prior = int(net.latent), getattr(net, "prior", "normal")  # type: ignore[arg-type]
-    if steps < 2:
-        raise ValueError(f"steps must be at least 2 (both ends), got {steps}")
+    positive_int("n_rows", n_rows)
+    positive_int("steps", steps, minimum=2)
     if labels is not None and len(labels) != n_rows:
         raise ValueError(f"labels must hold {n_rows} classes (one a row), got {len(labels)}")
     rng = torch.Generator().manual_seed(seed)
-    ends = torch.rand(2, n_rows, latent, generator=rng).mul(2).sub(1) if prior == "uniform" else torch.randn(
-        2, n_rows, latent, generator=rng
-    )
+    draw = torch.rand if prior == "uniform" else torch.randn
+    ends = draw(2, n_rows, latent, generator=rng)
+    if prior == "uniform":
+        ends = 2 * ends - 1
     spherical = prior == "normal" if spherical is None else spherical
     z = _walk(ends[0], ends[1], steps, spherical).flatten(0, 1)
     device = next(net.parameters()).device
@@ -394,9 +397,10 @@ def _tiles(images: Any) -> NDArray[np.uint8]:
 
 
 def _names(history: Any) -> list[str]:
-    if hasattr(history, "keys"):
-        return list(history.keys())
-    return [name for name in history.frame().columns if name != "step"]
+    losses = getattr(history, "losses", history)
+    if not isinstance(losses, Mapping):
+        raise TypeError(f"history must be a game's history or map names to values, got {type(history).__name__}")
+    return list(losses)
 
 
 def _colors(names: Any) -> list[str]:
@@ -434,12 +438,11 @@ def _label_ends(ax: Axes, ends: list[tuple[float, str, str]]) -> None:
     room = 0.2 / inches
     ends = sorted((end for end in ends if np.isfinite(end[0])), key=lambda end: end[0])
     places = [(value - low) / (high - low) for value, _, _ in ends]
-    for i in range(1, len(places)):
-        places[i] = max(places[i], places[i - 1] + room)
-    if places and places[-1] > 1:
-        places[-1] = 1.0
-        for i in reversed(range(len(places) - 1)):
-            places[i] = min(places[i], places[i + 1] - room)
+    for _ in range(100):  # neighbours that are too close push each other apart
+        for i in range(1, len(places)):
+            push = max(0.0, room - (places[i] - places[i - 1])) / 2
+            places[i - 1] -= push
+            places[i] += push
     for place, (_, text, color) in zip(places, ends, strict=True):
         ax.text(1.015, place, text, transform=ax.transAxes, color=_readable(color), va="center", ha="left")
 
@@ -454,14 +457,10 @@ def _readable(color: str) -> str:
         rgb = rgb * 0.95
 
 
-def _fade(color: str) -> LinearSegmentedColormap:
-    return LinearSegmentedColormap.from_list("fade", ["white", color])
-
-
 def _network(generator: Any) -> Any:
     if hasattr(generator, "latent") and isinstance(generator, nn.Module):
         return generator
-    for name in ("averaged", "generator"):
+    for name in ("average", "generator"):
         net = getattr(generator, name, None)
         if isinstance(net, nn.Module):
             return net
