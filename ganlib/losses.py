@@ -1,8 +1,8 @@
 """Adversarial losses: pure functions of the discriminator's logits on real and on generated samples.
 
 With `D = sigmoid(logit)`, minimax is V(D, G) = E log D(x) + E log(1 - D(G(z))) (Goodfellow et al. 2014,
-https://arxiv.org/abs/1406.2661). Both players *minimise*: the discriminator -V, the generator its own loss. Everything is
-written in logits with softplus(t) = log(1 + exp(t)), so that -log D = softplus(-logit) and -log(1 - D) = softplus(logit)
+https://arxiv.org/abs/1406.2661). Both players *minimise*: the discriminator -V, the generator its own loss. All is
+written in logits with softplus(t) = log(1 + exp(t)): -log D = softplus(-logit) and -log(1 - D) = softplus(logit) then
 neither overflow nor lose digits.
 """
 
@@ -30,9 +30,9 @@ class Loss:
         name: the name in `LOSSES`.
         discriminator: the discriminator's loss.
         generator: the generator's loss; its `real_logits` may be `None` unless `relativistic`.
-        at_equilibrium: (discriminator's, generator's) value when p_g = p_d and D is optimal: the constants to draw into the
-            training curves. The logit is then log(p_d / p_g) = 0 for the losses that read it as one, and for the losses of a
-            critic, whose optimum is any constant, the value is given for the constant 0 (least squares: 1/2).
+        at_equilibrium: (discriminator's, generator's) value when p_g = p_d and the discriminator is optimal, the
+            constants to draw into the training curves: logit 0 for minimax and non-saturating, output 1/2 for least
+            squares. For the others many constants are optimal; the values are those of the constant 0.
         formula: the two losses in LaTeX, `C` the discriminator's raw output and `D` its sigmoid.
         relativistic: whether real and fake logits come in pairs, and the generator needs the real ones too.
     """
@@ -81,9 +81,7 @@ def _pairs(real: Tensor | None, fake: Tensor) -> Tensor:
     """Real minus fake logits, pair by pair."""
     if real is None or real.shape != fake.shape:
         came = "none" if real is None else tuple(real.shape)
-        raise ValueError(
-            f"a relativistic loss pairs real with fake logits: real_logits must have shape {tuple(fake.shape)}, got {came}"
-        )
+        raise ValueError(f"real_logits must pair with fake_logits, shape {tuple(fake.shape)}, got {came}")
     return real - fake
 
 
@@ -101,9 +99,10 @@ _LOG2 = math.log(2)
 #:
 #: - minimax, non_saturating: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661.
 #: - least_squares: Mao et al. 2017, https://arxiv.org/abs/1611.04076, equation 9 (targets 1 and 0, factors 1/2).
-#: - wasserstein: Arjovsky et al. 2017, https://arxiv.org/abs/1701.07875 (needs a penalty that keeps the critic Lipschitz).
+#: - wasserstein: Arjovsky et al. 2017, https://arxiv.org/abs/1701.07875; needs a penalty that bounds the slope.
 #: - hinge: Lim and Ye 2017, https://arxiv.org/abs/1705.02894.
-#: - rpgan: Jolicoeur-Martineau 2018, https://arxiv.org/abs/1807.00734; Huang et al. 2024, https://arxiv.org/abs/2501.05441.
+#: - rpgan: Jolicoeur-Martineau 2018, https://arxiv.org/abs/1807.00734, and Huang et al. 2024,
+#:   https://arxiv.org/abs/2501.05441.
 LOSSES: dict[str, Loss] = {
     loss.name: loss
     for loss in (
@@ -170,8 +169,8 @@ def weighted(loss: str, alpha: float) -> Loss:
     """The same game with a share α of real samples: every mean over reals times α, over fakes times 1 - α.
 
     This is what pooling n_d real and n_g generated samples into one mean does, with α = n_d / (n_d + n_g). The optimal
-    discriminator becomes α p_d / (α p_d + (1 - α) p_g) and V at it -H(α) + JS_α(p_d, p_g), so that at equilibrium D is α
-    and the discriminator's loss H(α) (natural logarithms). At α = 1/2 both losses are half the unweighted ones.
+    discriminator becomes α p_d / (α p_d + (1 - α) p_g) and V at it -H(α) + JS_α(p_d, p_g): at equilibrium D is α and
+    the discriminator's loss H(α) (natural logarithms). At α = 1/2 both losses are half the unweighted ones.
 
     First built in chapter 4.
 

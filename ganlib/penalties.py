@@ -1,8 +1,8 @@
-"""Penalties that keep the discriminator smooth: gradient penalties R1, R2 and WGAN-GP's, weight clipping, spectral norm.
+"""Penalties that keep the discriminator smooth: gradient penalties, weight clipping, spectral normalisation.
 
-Zero-centred penalties follow the convention γ/2 · E‖∇D‖² (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406, equation
-9), so `r1(10.0)` here is what code without the half calls weight 5. Whatever the game's precision, penalties are computed in
-float32: they differentiate a gradient, and half precision gives NaN there.
+Zero-centred penalties follow the convention γ/2 · E‖∇D‖² (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406,
+equation 9), so `r1(10.0)` here is what code without the half calls weight 5. Whatever the game's precision, penalties
+are computed in float32: they differentiate a gradient, and half precision loses too much there.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Penalty:
 
     Attributes:
         name: the name in `PENALTIES`.
-        function: `(discriminator, real, fake, rng)` -> scalar, the weight included; `discriminator` maps samples to logits
-            (N,), labels already bound; `rng` is a CPU generator.
+        function: `(discriminator, real, fake, rng)` -> scalar, the weight included; `discriminator` maps samples to
+            logits (N,), labels already bound; `rng` is a CPU generator.
         every: a lazy penalty is computed every so many of the discriminator's updates, and the engine multiplies it by
             `every` then (Karras et al. 2020, https://arxiv.org/abs/1912.04958, appendix B).
         project: run on the discriminator after each of its updates.
@@ -54,8 +54,8 @@ class Penalty:
 def gradient_norm_squared(discriminator: Discriminator, x: Tensor) -> Tensor:
     """‖∇ₓ D(x)‖² of the logit at each sample, itself differentiable.
 
-    Samples must not influence one another's logits (no BatchNorm in the discriminator): the gradient is that of the sum of
-    all logits.
+    Samples must not influence one another's logits (no BatchNorm in the discriminator): the gradient is that of the
+    sum of all logits.
 
     Args:
         discriminator: maps samples to logits (N,).
@@ -110,7 +110,7 @@ def r2(weight: float = 0.1, every: int = 1) -> Penalty:
 def r1_r2(weight: float = 0.1, every: int = 1) -> Penalty:
     """R1 + R2 with one γ: γ/2 · (E‖∇D(x)‖² + E‖∇D(G(z))‖²).
 
-    Source: Huang et al. 2024, https://arxiv.org/abs/2501.05441, section 2.2.
+    Source: Huang et al. 2024, https://arxiv.org/abs/2501.05441.
 
     Args:
         weight: γ, at least 0.
@@ -177,8 +177,9 @@ _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.Co
 def spectral_norm(net: nn.Module) -> nn.Module:
     """Divide the weight of every linear and convolutional layer by its largest singular value, in place.
 
-    One step of the power iteration in each forward pass in training mode (`torch.nn.utils.parametrizations.spectral_norm`).
-    Do it before the optimizer is made: the parameters change. Layers that have it already are left alone.
+    One step of the power iteration in each forward pass in training mode
+    (`torch.nn.utils.parametrizations.spectral_norm`). Do it before the optimizer is made: the parameters change.
+    Layers that have it already are left alone.
 
     Source: Miyato et al. 2018, https://arxiv.org/abs/1802.05957.
 
@@ -193,9 +194,7 @@ def spectral_norm(net: nn.Module) -> nn.Module:
     """
     layers = [layer for layer in net.modules() if isinstance(layer, _LAYERS)]
     if not layers:
-        raise ValueError(
-            f"net must have a linear or convolutional layer to normalise, got {type(net).__name__} without one"
-        )
+        raise ValueError(f"net must have a linear or convolutional layer, got {type(net).__name__} without one")
     for layer in layers:
         if not parametrize.is_parametrized(layer, "weight"):
             parametrizations.spectral_norm(layer)
