@@ -327,7 +327,8 @@ class Game:
         """β rises from 0 with the rounds, so that the first, bad weights are soon forgotten."""
         assert self.average is not None and self.averaging is not None
         beta = min(self.averaging, self.step / (self.step + 9))
-        average, current = list(self.average.parameters()), list(self.generator.parameters())
+        average: list[Tensor] = list(self.average.parameters())
+        current: list[Tensor] = list(self.generator.parameters())
         torch._foreach_lerp_(average, current, 1 - beta)
         for mine, theirs in zip(self.average.buffers(), self.generator.buffers(), strict=True):
             mine.copy_(theirs)

@@ -1,0 +1,197 @@
+"""Save a game and resume it exactly: one safetensors file per checkpoint, whole or absent, and never a pickle.
+
+The file holds every network, the average, the optimizers' memory and the history as tensors, and in its header,
+as JSON, the step, the settings of the game and a digest of everything. It is written to a temporary name and
+renamed, so that a crash in the middle leaves the previous checkpoint untouched. What a game draws is keyed by
+(seed, step, player, turn), so no generator's state has to be kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from .engine import Game
+
+FORMAT = "ganlib checkpoint 1"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used: missing, truncated, altered, of something else, or of other settings."""
+
+
+def save(game: Game, folder: str | Path, name: str = "last") -> Path:
+    """Write `folder`/`name`.safetensors, replacing an earlier one only when the new file is whole.
+
+    Args:
+        game: the game, between two rounds.
+        folder: made if missing.
+        name: of the file, without its ending.
+
+    Returns:
+        The path written.
+
+    Raises:
+        OSError: the folder cannot be written or the disk is full; an earlier checkpoint is kept.
+    """
+    path = Path(folder) / f"{name}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {k: v.detach().cpu().contiguous().clone() for k, v in _state(game).items()}
+    memory: dict[str, Any] = {}
+    for player, optimizer in ((n, p.optimizer) for n, p in game.players.items()):
+        for index, values in optimizer.state_dict()["state"].items():
+            for key, value in values.items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimizer.{player}.{index}.{key}"] = value.detach().cpu().contiguous().clone()
+                else:
+                    memory[f"{player}.{index}.{key}"] = value
+    for term, losses in game.history.losses.items():
+        tensors[f"history.{term}"] = torch.tensor(losses, dtype=torch.float64)
+    facts = {
+        "format": FORMAT,
+        "step": game.step,
+        "seconds": game.history.seconds,
+        "watched": game.history.watched,
+        "optimizers": memory,
+        "settings": game.settings,
+    }
+    _write(path, tensors, facts)
+    return path
+
+
+def resume(game: Game, folder: str | Path, name: str = "last") -> Game:
+    """Put a game of the same settings into the state of `folder`/`name`.safetensors; play goes on from there.
+
+    Raises:
+        CheckpointError: the file is missing, truncated, altered or foreign, or its settings, names or shapes are
+            not those of `game`; the message says which. The game is then as it was.
+    """
+    path = Path(folder) / f"{name}.safetensors"
+    facts, tensors = load(path)
+    _same_settings(path, facts["settings"], json.loads(json.dumps(game.settings)))
+    state = _state(game)
+    _same_tensors(path, {k: v for k, v in tensors.items() if not k.startswith(("optimizer.", "history."))}, state)
+    memories = {n: _memory(path, n, p.optimizer, tensors, facts["optimizers"]) for n, p in game.players.items()}
+    for player, memory in memories.items():  # everything has been checked: from here on the game changes
+        optimizer = game.players[player].optimizer
+        optimizer.load_state_dict({"state": memory, "param_groups": optimizer.state_dict()["param_groups"]})
+    with torch.no_grad():
+        for key, value in state.items():
+            value.copy_(tensors[key])
+    game.step = facts["step"]
+    game.history.losses = {
+        key.removeprefix("history."): value.tolist() for key, value in tensors.items() if key.startswith("history.")
+    }
+    game.history.watched, game.history.seconds = facts["watched"], facts["seconds"]
+    return game
+
+
+def load(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The facts (step, settings …) and tensors of a checkpoint, its digest checked. Runs no code of the file.
+
+    Raises:
+        CheckpointError: it is missing, truncated, altered, or not a checkpoint of ganlib.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"there is no checkpoint {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is not a whole safetensors file: {error}") from error
+    if "ganlib" not in header:
+        raise CheckpointError(f"{path} is a safetensors file, but not a checkpoint of ganlib")
+    if header.get("digest") != _digest(header["ganlib"], tensors):
+        raise CheckpointError(f"{path} was altered or damaged: its digest does not match its contents")
+    facts = json.loads(header["ganlib"])
+    if facts.get("format") != FORMAT:
+        raise CheckpointError(f"{path} has format {facts.get('format')!r}; this ganlib reads {FORMAT!r}")
+    return facts, tensors
+
+
+def _state(game: Game) -> dict[str, Tensor]:
+    """Every tensor of the networks and the average by name, sharing memory with the game."""
+    state = {f"net.{n}.{k}": v for n, p in game.players.items() for k, v in p.net.state_dict().items()}
+    if game.average is not None:
+        state |= {f"average.{k}": v for k, v in game.average.state_dict().items()}
+    return state
+
+
+def _write(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    text = json.dumps(facts)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save_file(tensors, temporary, {"ganlib": text, "digest": _digest(text, tensors)})
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except SafetensorError as error:
+        raise OSError(f"cannot write {path}: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _digest(text: str, tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for key in sorted(tensors):
+        value = tensors[key].contiguous()
+        digest.update(f"{key} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _same_settings(path: Path, stored: Any, mine: Any, name: str = "") -> None:
+    """Refuse the first setting that differs, by its name."""
+    if isinstance(stored, dict) and isinstance(mine, dict):
+        for key in sorted(stored.keys() | mine.keys()):
+            _same_settings(path, stored.get(key), mine.get(key), f"{name}.{key}".lstrip("."))
+    elif stored != mine:
+        raise CheckpointError(f"{path} was saved under other settings: {name} was {stored!r}, now {mine!r}")
+
+
+def _same_tensors(path: Path, stored: dict[str, Tensor], mine: dict[str, Tensor]) -> None:
+    for key in sorted(stored.keys() | mine.keys()):
+        if key not in mine:
+            raise CheckpointError(f"{path} holds {key!r}, which this game does not have")
+        if key not in stored:
+            raise CheckpointError(f"{path} lacks {key!r}, which this game has")
+        if stored[key].shape != mine[key].shape or stored[key].dtype != mine[key].dtype:
+            raise CheckpointError(
+                f"{path}: {key!r} is {stored[key].dtype} of shape {tuple(stored[key].shape)}, "
+                f"in this game {mine[key].dtype} of shape {tuple(mine[key].shape)}"
+            )
+
+
+def _memory(
+    path: Path,
+    player: str,
+    optimizer: torch.optim.Optimizer,
+    tensors: dict[str, Tensor],
+    numbers: dict[str, Any],
+) -> dict[int, dict[str, Any]]:
+    """What an optimizer remembers of each of its parameters, as its `load_state_dict` wants it."""
+    parameters = [w for group in optimizer.param_groups for w in group["params"]]
+    state: dict[int, dict[str, Any]] = {}
+    for source in (tensors, numbers):
+        for full, value in source.items():
+            key = full.removeprefix("optimizer.")
+            if (source is tensors and not full.startswith("optimizer.")) or not key.startswith(f"{player}."):
+                continue
+            index, _, entry = key.removeprefix(f"{player}.").partition(".")
+            if not index.isdigit() or int(index) >= len(parameters):
+                raise CheckpointError(f"{path} holds optimizer memory {full!r}, which this game does not have")
+            if isinstance(value, Tensor) and value.dim() and value.shape != parameters[int(index)].shape:
+                raise CheckpointError(f"{path}: {full!r} has shape {tuple(value.shape)}, not its parameter's")
+            state.setdefault(int(index), {})[entry] = value
+    return state
