@@ -36,6 +36,7 @@ _STYLE: dict[Any, Any] = {
     "figure.dpi": 100,
     "figure.facecolor": "white",
     "figure.constrained_layout.use": True,
+    "figure.max_open_warning": 100,  # the frames of a scrubber are open together
     "savefig.dpi": 100,
     "savefig.facecolor": "white",
     "font.size": 11,
