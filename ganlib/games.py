@@ -125,7 +125,7 @@ def gan(
     settings = {
         "game": game,
         "loss": rule.name,
-        "penalty": [f"{p.name}, every {p.every}" for p in due],
+        "penalty": [str(p) for p in due],
         "precision": precision,
     }
     made = Game(

@@ -43,12 +43,17 @@ class Penalty:
         every: a lazy penalty is computed every so many of the discriminator's updates, and the engine multiplies it by
             `every` then (Karras et al. 2020, https://arxiv.org/abs/1912.04958, appendix B).
         project: run on the discriminator after each of its updates.
+        settings: its other numbers in words, so that a checkpoint can tell two penalties of one name apart.
     """
 
     name: str
     function: Callable[[Discriminator, Tensor, Tensor, torch.Generator], Tensor]
     every: int = 1
     project: Callable[[nn.Module], None] | None = None
+    settings: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}({self.settings}), every {self.every}"
 
 
 def gradient_norm_squared(discriminator: Discriminator, x: Tensor) -> Tensor:
@@ -87,7 +92,7 @@ def r1(weight: float = 0.1, every: int = 1) -> Penalty:
     def function(discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
         return gamma / 2 * gradient_norm_squared(discriminator, real).mean()
 
-    return Penalty("r1", function, _check.positive_int("every", every))
+    return Penalty("r1", function, _check.positive_int("every", every), settings=f"{gamma}")
 
 
 def r2(weight: float = 0.1, every: int = 1) -> Penalty:
@@ -104,7 +109,7 @@ def r2(weight: float = 0.1, every: int = 1) -> Penalty:
     def function(discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
         return gamma / 2 * gradient_norm_squared(discriminator, fake).mean()
 
-    return Penalty("r2", function, _check.positive_int("every", every))
+    return Penalty("r2", function, _check.positive_int("every", every), settings=f"{gamma}")
 
 
 def r1_r2(weight: float = 0.1, every: int = 1) -> Penalty:
@@ -121,7 +126,7 @@ def r1_r2(weight: float = 0.1, every: int = 1) -> Penalty:
     def function(discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
         return on_real.function(discriminator, real, fake, rng) + on_fake.function(discriminator, real, fake, rng)
 
-    return Penalty("r1_r2", function, on_real.every)
+    return Penalty("r1_r2", function, on_real.every, settings=on_real.settings)
 
 
 def gradient_penalty(weight: float = 10.0, target: float = 1.0, every: int = 1) -> Penalty:
@@ -145,7 +150,9 @@ def gradient_penalty(weight: float = 10.0, target: float = 1.0, every: int = 1) 
         norms = (squared + torch.finfo(squared.dtype).tiny).sqrt()
         return scale * (norms - norm).square().mean()
 
-    return Penalty("gradient_penalty", function, _check.positive_int("every", every))
+    return Penalty(
+        "gradient_penalty", function, _check.positive_int("every", every), settings=f"{scale}, target {norm}"
+    )
 
 
 def weight_clipping(limit: float = 0.01) -> Penalty:
@@ -168,7 +175,7 @@ def weight_clipping(limit: float = 0.01) -> Penalty:
         for parameter in net.parameters():
             parameter.clamp_(-bound, bound)
 
-    return Penalty("weight_clipping", function, project=project)
+    return Penalty("weight_clipping", function, project=project, settings=f"{bound}")
 
 
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)

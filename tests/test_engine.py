@@ -107,7 +107,7 @@ def test_history_lists_frame_and_named_terms():
     assert len(history) == 4 and all(isinstance(v, float) for v in history["generator"])
     frame = history.frame()
     assert list(frame.index) == [1, 2, 3, 4] and frame["generator"].tolist() == history["generator"]
-    with pytest.raises(KeyError, match="no player 'critic'.*discriminator"):
+    with pytest.raises(KeyError, match=r"no player 'critic'.*discriminator"):
         history["critic"]
 
 

@@ -1,0 +1,183 @@
+"""Stopping changes nothing: a resumed game equals one that never stopped, and a bad file is refused with the reason."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from ganlib import checkpoint, penalties
+from ganlib.checkpoint import CheckpointError
+
+from .tiny import everything, same, tiny_game
+
+OPTIONS = {"turns": 2, "penalty": penalties.r1(0.1, every=4), "anneal": 30, "loss": "rpgan"}
+
+
+@pytest.mark.parametrize("stop", [1, 13, 29])
+def test_resume_is_exact(tmp_path: Path, stop: int):
+    whole, first, second = (tiny_game(**OPTIONS) for _ in range(3))
+    whole.play(30, every=5, watch=lambda g: {"half": g.step / 2}, progress=False)
+    first.play(stop, every=5, watch=lambda g: {"half": g.step / 2}, progress=False)
+    first.save(tmp_path)
+    torch.rand(7)  # torch's own generator has moved on: it must not matter
+    second.resume(tmp_path)
+    assert second.step == stop
+    second.play(30 - stop, every=5, watch=lambda g: {"half": g.step / 2}, progress=False)
+    assert same(everything(whole), everything(second))
+    assert whole.history.losses == second.history.losses and whole.history.watched == second.history.watched
+    assert torch.equal(whole.sample(9), second.sample(9))
+
+
+def test_a_game_before_its_first_round_can_be_saved_and_resumed(tmp_path: Path):
+    tiny_game().save(tmp_path)
+    resumed = tiny_game(weights=5).resume(tmp_path)
+    resumed.play(3, progress=False)
+    reference = tiny_game()
+    reference.play(3, progress=False)
+    assert same(everything(resumed), everything(reference))
+
+
+def test_sgd_with_momentum_resumes_too(tmp_path: Path):
+    def game():
+        made = tiny_game(averaging=None)
+        for player in made.players.values():
+            player.optimizer = torch.optim.SGD(player.net.parameters(), 0.01, momentum=0.9)
+        made._rates = {n: [0.01] for n in made.players}
+        return made
+
+    whole, first = game(), game()
+    whole.play(10, progress=False)
+    first.play(4, progress=False)
+    first.save(tmp_path)
+    second = game().resume(tmp_path)
+    second.play(6, progress=False)
+    assert same(everything(whole), everything(second))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seed": 1}, "seed was 0, now 1"),
+        ({"batch": 8}, "batch was 16, now 8"),
+        ({"lr": 2e-3}, "optimizer.lr was .0.001., now .0.002."),
+        ({"averaging": None}, "averaging was 0.995, now None"),
+        ({"turns": 1}, "players.discriminator.turns was 2, now 1"),
+        ({"loss": "hinge"}, "loss was 'rpgan', now 'hinge'"),
+        ({"penalty": penalties.r1(0.2, every=4)}, "penalty was"),
+        ({"anneal": None}, "anneal was 30, now None"),
+    ],
+)
+def test_other_settings_are_refused_by_name(tmp_path: Path, options: dict[str, object], message: str):
+    tiny_game(**OPTIONS).save(tmp_path)
+    game = tiny_game(**{**OPTIONS, **options})
+    before = everything(game)
+    with pytest.raises(CheckpointError, match=f"other settings: .*{message}"):
+        game.resume(tmp_path)
+    assert same(before, everything(game)) and game.step == 0
+
+
+def _truncate(raw: bytes) -> bytes:
+    return raw[:-100]
+
+
+def _flip(raw: bytes) -> bytes:
+    return raw[:-50] + bytes([raw[-50] ^ 1]) + raw[-49:]
+
+
+def _edit_header(raw: bytes) -> bytes:
+    return raw.replace(b'\\"step\\": 2', b'\\"step\\": 3', 1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_truncate, "not a whole safetensors file"),
+        (_flip, "digest does not match"),
+        (_edit_header, "digest does not match"),
+        (lambda raw: b"", "not a whole safetensors file"),
+        (lambda raw: b"\x80\x04K\x01.", "not a whole safetensors file"),
+        (lambda raw: struct.pack("<Q", 2**60) + b"{}", "not a whole safetensors file"),
+        (lambda raw: b"PK\x03\x04" + raw, "not a whole safetensors file"),
+    ],
+)
+def test_damaged_files_are_refused(tmp_path: Path, damage: Callable[[bytes], bytes], message: str):
+    game = tiny_game()
+    game.play(2, progress=False)
+    path = game.save(tmp_path)
+    raw = path.read_bytes()
+    assert damage(raw) != raw
+    path.write_bytes(damage(raw))
+    other = tiny_game(weights=3)
+    before = everything(other)
+    with pytest.raises(CheckpointError, match=message):
+        other.resume(tmp_path)
+    assert same(before, everything(other))
+
+
+def test_foreign_and_mismatched_files_are_refused(tmp_path: Path):
+    game = tiny_game()
+    with pytest.raises(CheckpointError, match=r"there is no checkpoint .*last.safetensors"):
+        game.resume(tmp_path)
+    save_file({"a": torch.zeros(2)}, tmp_path / "last.safetensors")
+    with pytest.raises(CheckpointError, match="not a checkpoint of ganlib"):
+        game.resume(tmp_path)
+    path = game.save(tmp_path)
+    facts, tensors = checkpoint.load(path)
+
+    def write(changed: dict[str, torch.Tensor], **more: object) -> None:
+        checkpoint._write(path, changed, {**facts, **more})
+
+    key = "net.generator.net.0.weight"
+    write({**tensors, key: torch.zeros(9, 9)})
+    with pytest.raises(CheckpointError, match=f"'{key}' is torch.float32 of shape .9, 9., in this game .* .8, 3."):
+        game.resume(tmp_path)
+    write({k: v for k, v in tensors.items() if k != key})
+    with pytest.raises(CheckpointError, match=f"lacks '{key}'"):
+        game.resume(tmp_path)
+    write({**tensors, "net.extra": torch.zeros(1)})
+    with pytest.raises(CheckpointError, match="holds 'net.extra'"):
+        game.resume(tmp_path)
+    write({**tensors, "optimizer.generator.99.exp_avg": torch.zeros(1)})
+    with pytest.raises(CheckpointError, match="optimizer memory"):
+        game.resume(tmp_path)
+    write(tensors, format="ganlib checkpoint 99")
+    with pytest.raises(CheckpointError, match="format 'ganlib checkpoint 99'"):
+        game.resume(tmp_path)
+
+
+def test_a_failed_write_keeps_the_last_checkpoint_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    game = tiny_game()
+    path = game.save(tmp_path)
+    good = path.read_bytes()
+    game.play(1, progress=False)
+
+    def full(fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        game.save(tmp_path)
+    assert path.read_bytes() == good and [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
+
+
+def test_an_unwritable_folder_is_an_error(tmp_path: Path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OSError):
+        tiny_game().save(tmp_path / "file")
+
+
+def test_the_header_is_plain_json(tmp_path: Path):
+    game = tiny_game()
+    game.play(2, progress=False)
+    raw = game.save(tmp_path).read_bytes()
+    header = json.loads(raw[8 : 8 + struct.unpack("<Q", raw[:8])[0]])
+    facts = json.loads(header["__metadata__"]["ganlib"])
+    assert facts["step"] == 2 and facts["settings"]["game"] == "gan"
