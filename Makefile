@@ -1,0 +1,24 @@
+# Two targets to know: `make book` and `make test`. Each sets up everything from nothing.
+# The commands are plain: CONTRIBUTING.md lists them for machines without make.
+PYTHON ?= python3
+VENV := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
+
+.PHONY: book test test-slow lint environment clean
+
+book: environment  ## run every notebook, build the pages, test them
+	$(VENV) tools/build.py full
+
+test: environment  ## library, notebooks (quick), solutions, pages of a quick build
+	$(VENV) tools/test.py
+
+test-slow: environment  ## what takes too long for every day
+	$(VENV) -m pytest -q -m slow tests
+
+lint: environment
+	$(VENV) -m pytest -q tests/test_style.py tests/test_notebooks.py
+
+environment:
+	$(PYTHON) tools/environment.py
+
+clean:  ## all that was built, but for .venv
+	rm -rf _build node_modules web/vendor build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
