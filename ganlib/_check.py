@@ -61,6 +61,16 @@ def finite(name: str, value: object, *, minimum: float | None = None) -> float:
     return number
 
 
+def tensor(name: str, value: object) -> None:
+    """Refuse what is not a tensor, before anyone asks for its shape.
+
+    Raises:
+        TypeError: names the argument and the type that came.
+    """
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name} must be a tensor, got {type(value).__name__}")
+
+
 def shape(name: str, tensor: Tensor, expected: str, ok: bool) -> None:
     """Refuse a tensor whose shape the caller found wrong.
 

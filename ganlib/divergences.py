@@ -83,7 +83,7 @@ def _log_mixture(log_p: Tensor, log_q: Tensor, alpha: float) -> Tensor:
 
 def _probabilities(name: str, values: Tensor) -> Tensor:
     """A probability vector in float64; what rounding left of the sum is divided out."""
-    _check.shape(name, values, "(K,)", True)
+    _check.tensor(name, values)
     _check.shape(name, values, "(K,) with K at least 1", values.ndim == 1 and len(values) > 0)
     p = _double(values)
     total = float(p.detach().sum())
@@ -162,7 +162,7 @@ def wasserstein1(p: Tensor, q: Tensor, positions: Tensor) -> Tensor:
         TypeError, ValueError: not two probability vectors, or not as many finite positions.
     """
     p, q = _pair(p, q)
-    _check.shape("positions", positions, f"({len(p)},)", True)
+    _check.tensor("positions", positions)
     _check.shape("positions", positions, f"({len(p)},), that of p", positions.shape == p.shape)
     if not positions.isfinite().all():
         raise ValueError("positions must be finite, got NaN or infinity")
@@ -189,11 +189,10 @@ def _line(lower: float, upper: float, points: int) -> Tensor:
     return torch.linspace(lower, upper, _check.positive_int("points", points, minimum=3), dtype=torch.float64)
 
 
-def _values(name: str, values: object, x: Tensor) -> Tensor:
+def _values(name: str, values: Tensor, x: Tensor) -> Tensor:
     """What a function gave back for the grid x, one number a point, (points,) float64."""
-    ok = isinstance(values, Tensor) and values.shape in ((len(x),), (len(x), 1))
-    _check.shape(f"{name}(x)", values, f"({len(x)},), one number for each x", ok)  # type: ignore[arg-type]
-    assert isinstance(values, Tensor)
+    _check.tensor(f"{name}(x)", values)
+    _check.shape(f"{name}(x)", values, f"({len(x)},), one number for each x", values.shape in ((len(x),), (len(x), 1)))
     return _double(values).reshape(len(x))
 
 
@@ -336,7 +335,8 @@ def kl_multivariate_gaussians(mean_p: Tensor, covariance_p: Tensor, mean_q: Tens
 
 
 def _cholesky(name: str, matrix: Tensor, dim: int) -> Tensor:
-    _check.shape(name, matrix, f"({dim}, {dim})", isinstance(matrix, Tensor) and matrix.shape == (dim, dim))
+    _check.tensor(name, matrix)
+    _check.shape(name, matrix, f"({dim}, {dim})", matrix.shape == (dim, dim))
     matrix = _double(matrix)
     root, failed = torch.linalg.cholesky_ex(matrix)
     if bool(failed) or not torch.allclose(matrix, matrix.T):
@@ -491,8 +491,9 @@ def optimal_discriminator(p_d: Tensor, p_g: Tensor, alpha: float | None = None) 
     Raises:
         TypeError, ValueError: not two tensors of one shape with values of at least 0, or a weight outside (0, 1).
     """
-    _check.shape("p_d", p_d, "any", True)
-    _check.shape("p_g", p_g, f"{tuple(p_d.shape)}, that of p_d", isinstance(p_g, Tensor) and p_g.shape == p_d.shape)
+    _check.tensor("p_d", p_d)
+    _check.tensor("p_g", p_g)
+    _check.shape("p_g", p_g, f"{tuple(p_d.shape)}, that of p_d", p_g.shape == p_d.shape)
     for name, p in (("p_d", p_d), ("p_g", p_g)):
         if not (p >= 0).all() or not p.isfinite().all():
             raise ValueError(f"{name} must be densities, finite and at least 0, got a least of {float(p.min()):g}")
@@ -532,7 +533,8 @@ def value(d_real: Tensor, d_fake: Tensor, alpha: float | None = None) -> Tensor:
         TypeError, ValueError: not tensors of probabilities, none at all, or a weight outside (0, 1).
     """
     for name, d in (("d_real", d_real), ("d_fake", d_fake)):
-        _check.shape(name, d, "(N,) with N at least 1", isinstance(d, Tensor) and d.numel() > 0)
+        _check.tensor(name, d)
+        _check.shape(name, d, "(N,) with N at least 1", d.numel() > 0)
     on_real, on_fake = _weights(alpha)
     return (on_real * _log_d("d_real", _double(d_real), real=True).mean()
             + on_fake * _log_d("d_fake", _double(d_fake), real=False).mean())

@@ -100,8 +100,9 @@ class Mixture:
         Raises:
             TypeError, ValueError: x is not a tensor of floats of that shape.
         """
+        _check.tensor("x", x)
         expected = "(N, 1) or (N,)" if self.dim == 1 else f"(N, {self.dim})"
-        line = isinstance(x, Tensor) and self.dim == 1 and x.ndim == 1
+        line = self.dim == 1 and x.ndim == 1
         _check.shape("x", x, expected, line or (x.ndim == 2 and x.shape[1] == self.dim))
         if not x.is_floating_point():
             raise TypeError(f"x must be a tensor of floats, got {x.dtype}")
@@ -141,7 +142,7 @@ def mixture_1d(means: Sequence[float], stds: float | Sequence[float],
                weights: Sequence[float] | None = None) -> Mixture:
     """A mixture of Gaussians on the line, of equal weights by default."""
     if weights is None:
-        weights = [1 / len(means)] * len(means)
+        weights = [1 / len(means) for _ in means]
     return Mixture(weights, means, stds, name="mixture_1d")
 
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganlib import _check
@@ -55,6 +55,7 @@ def test_positive_int_refuses_what_is_no_number(value: object) -> None:
         _check.positive_int("steps", value)
 
 
+@settings(deadline=None)
 @given(st.integers(), st.integers())
 def test_positive_int_accepts_exactly_the_integers_from_the_minimum(value: int, minimum: int) -> None:
     if value >= minimum:
@@ -64,6 +65,7 @@ def test_positive_int_accepts_exactly_the_integers_from_the_minimum(value: int, 
             _check.positive_int("n", value, minimum=minimum)
 
 
+@settings(deadline=None)
 @given(st.floats())
 def test_finite_accepts_exactly_the_finite_floats(value: float) -> None:
     if math.isfinite(value):
@@ -81,6 +83,13 @@ def test_finite_minimum_and_types() -> None:
     for value in (True, "1", None, [1.0], 1j):
         with pytest.raises(TypeError, match="weight must be a finite number, got"):
             _check.finite("weight", value)
+
+
+def test_tensor() -> None:
+    _check.tensor("x", torch.zeros(()))
+    for value, came in ((np.zeros(2), "ndarray"), ([1.0], "list"), (None, "NoneType")):
+        with pytest.raises(TypeError, match=f"^x must be a tensor, got {came}$"):
+            _check.tensor("x", value)
 
 
 def test_shape_says_what_was_expected_and_what_came() -> None:
