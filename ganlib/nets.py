@@ -40,8 +40,9 @@ def parameters_count(net: nn.Module) -> int:
 # What every network shares: checks at the door, and labels.
 
 
-def _check_input(name: str, x: Tensor, expected: str, ok: bool) -> None:
-    _check.shape(name, x, expected, ok)
+def _check_input(name: str, x: Tensor, *sides: int) -> None:
+    expected = f"(N, {', '.join(str(side) for side in sides)})"
+    _check.shape(name, x, expected, isinstance(x, Tensor) and x.dim() > 0 and x.shape[1:] == sides)
     if not x.is_floating_point():
         raise TypeError(f"{name} must be a tensor of floats, got {x.dtype}")
 
@@ -53,7 +54,7 @@ def _check_labels(labels: Tensor | None, classes: int | None, n: int) -> None:
         return
     if labels is None:
         raise ValueError(f"labels must be given: this network is conditional on {classes} classes")
-    _check.shape("labels", labels, f"({n},)", labels.shape == (n,))
+    _check.shape("labels", labels, f"({n},)", isinstance(labels, Tensor) and labels.shape == (n,))
     if labels.dtype != torch.int64:
         raise TypeError(f"labels must be whole numbers (torch.int64), got {labels.dtype}")
     if labels.device.type == "cpu" and n:  # elsewhere the answer would have to be waited for
@@ -98,7 +99,7 @@ class _Generator(nn.Module):
         self.inputs = self.latent + self.code.width
 
     def _enter(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        _check_input("z", z, f"(N, {self.latent})", z.dim() == 2 and z.shape[1] == self.latent)
+        _check_input("z", z, self.latent)
         _check_labels(labels, self.classes, len(z))
         return z if labels is None else torch.cat([z, self.code(labels, z.dtype)], 1)
 
@@ -136,6 +137,12 @@ def _mlp(inputs: int, width: int, layers: int) -> nn.Sequential:
     return nn.Sequential(*parts)
 
 
+def _scale(scale: float) -> float:
+    if _check.finite("scale", scale) <= 0:
+        raise ValueError(f"scale must be above 0, got {scale!r}")
+    return float(scale)
+
+
 class MLPGenerator(_Generator):
     """A perceptron from latent vectors (N, latent) to points (N, out).
 
@@ -149,6 +156,7 @@ class MLPGenerator(_Generator):
         prior: distribution of z, "normal" or "uniform" on [-1, 1].
         classes: number of classes of a conditional generator.
         condition: "concatenation" or "embedding".
+        scale: standard deviation of the data: the output is multiplied by it.
     """
 
     def __init__(
@@ -160,18 +168,21 @@ class MLPGenerator(_Generator):
         prior: str = "normal",
         classes: int | None = None,
         condition: str = "concatenation",
+        scale: float = 1.0,
     ) -> None:
         super().__init__(latent, classes, condition)
         _check.one_of("prior", prior, ("normal", "uniform"))
         self.prior = prior
+        self.scale = _scale(scale)
         width = _check.positive_int("width", width)
         self.hidden = _mlp(self.inputs, width, _check.positive_int("layers", layers))
         self.out = nn.Linear(width, _check.positive_int("out", out))
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Points (N, out) from z (N, latent) and labels (N,)."""
+        z = self._enter(z, labels)
         with torch.autocast(z.device.type, enabled=False):
-            return cast(Tensor, self.out(self.hidden(self._enter(z, labels))))
+            return cast(Tensor, self.out(self.hidden(z)))
 
 
 class MLPDiscriminator(_Discriminator):
@@ -185,6 +196,7 @@ class MLPDiscriminator(_Discriminator):
         condition: "concatenation", "embedding" or "projection".
         fourier: number of fixed random frequencies f ~ N(0, 4²) whose sin(f·x) and cos(f·x) stand beside x: fine
             structure becomes easy to see (Tancik et al. 2020, https://arxiv.org/abs/2006.10739).
+        scale: standard deviation of the data: the input is divided by it.
     """
 
     frequencies: Tensor
@@ -197,9 +209,11 @@ class MLPDiscriminator(_Discriminator):
         classes: int | None = None,
         condition: str = "concatenation",
         fourier: int = 0,
+        scale: float = 1.0,
     ) -> None:
         super().__init__(classes, condition, embedding=_check.positive_int("inputs", inputs))
         self.inputs = inputs
+        self.scale = _scale(scale)
         self.fourier = _check.positive_int("fourier", fourier, minimum=0)
         self.register_buffer("frequencies", 4 * torch.randn(self.inputs, self.fourier))
         width = _check.positive_int("width", width)
@@ -209,9 +223,10 @@ class MLPDiscriminator(_Discriminator):
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits (N,) from points (N, inputs) and labels (N,)."""
-        _check_input("x", x, f"(N, {self.inputs})", x.dim() == 2 and x.shape[1] == self.inputs)
+        _check_input("x", x, self.inputs)
         _check_labels(labels, self.classes, len(x))
         with torch.autocast(x.device.type, enabled=False):
+            x = x / self.scale
             if self.fourier:
                 phases = x @ self.frequencies
                 x = torch.cat([x, phases.sin(), phases.cos()], 1)
@@ -257,10 +272,7 @@ class _ImageDiscriminator(_Discriminator):
         self.width = _check.positive_int("width", width)
 
     def _check_images(self, x: Tensor, labels: Tensor | None) -> None:
-        want = (self.channels, self.size, self.size)
-        _check_input(
-            "images", x, f"(N, {self.channels}, {self.size}, {self.size})", x.dim() == 4 and x.shape[1:] == want
-        )
+        _check_input("images", x, self.channels, self.size, self.size)
         _check_labels(labels, self.classes, len(x))
 
     def _planes(self, side: int) -> int:
