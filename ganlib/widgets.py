@@ -6,6 +6,8 @@ published page, where nothing runs but the reader's browser.
 
 from __future__ import annotations
 
+import base64
+import html
 import io
 import struct
 import warnings
@@ -37,7 +39,7 @@ def scrubber(
         labels: one different text a frame, shown beside the slider ("0", "100", …, or "A", "B", …).
         description: what the labels count, written before the slider and read out by screen readers.
         alt: what the frames show, for those who cannot see them: one text for all, to which description and label are
-            added, or one a frame. It becomes each image's tooltip, from which the published page takes its alt text.
+            added, or one a frame. It becomes the images' alt text.
         interval: milliseconds a frame when playing.
 
     Returns:
@@ -56,7 +58,7 @@ def scrubber(
         raise ValueError("frames must hold at least one figure, got none")
     labels = [str(label) for label in labels]
     if len(labels) != n or len(set(labels)) != n:
-        raise ValueError(f"labels must be {n} different texts, one a frame, got {len(labels)}, {len(set(labels))} different")
+        raise ValueError(f"labels must be {n} different texts; got {len(labels)}, {len(set(labels))} different")
     texts = [f"{alt} ({description} {label})" for label in labels] if isinstance(alt, str) else list(alt)
     if not alt or len(texts) != n or not all(text.strip() for text in texts):
         raise ValueError(f"alt must say in words what the figure shows: one text, or {n} of them, got {alt!r}")
@@ -68,13 +70,17 @@ def scrubber(
     if weight > LIMIT:
         warnings.warn(f"the frames take {weight / 1e6:.1f} MB of the page; take fewer or smaller ones", stacklevel=2)
 
-    width = f"{sizes[0][0]}px"
+    # HTML rather than Image: ipywidgets' Image has no alt text, and fails to show when given a tooltip instead.
+    width, height = sizes[0]
     images = [
-        ipywidgets.Image(value=picture, format="png", tooltip=text, layout={"max_width": "100%", "width": width})
+        ipywidgets.HTML(
+            f'<img src="data:image/png;base64,{base64.b64encode(picture).decode()}" alt="{html.escape(text)}" '
+            f'width="{width}" height="{height}" style="max-width: 100%; height: auto; display: block">'
+        )
         for picture, text in zip(pictures, texts, strict=True)
     ]
     stack = ipywidgets.Stack(images, selected_index=0, layout={"max_width": "100%"})
-    play = ipywidgets.Play(min=0, max=n - 1, value=0, interval=interval, tooltip=f"play through {description}")
+    play = ipywidgets.Play(min=0, max=n - 1, interval=interval, show_repeat=False, tooltip=f"play through {description}")
     slider = ipywidgets.SelectionSlider(
         options=labels, index=0, description=description, layout={"width": "100%", "max_width": "420px"}
     )
