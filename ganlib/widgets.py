@@ -80,7 +80,7 @@ def scrubber(
         for picture, text in zip(pictures, texts, strict=True)
     ]
     stack = ipywidgets.Stack(images, selected_index=0, layout={"max_width": "100%"})
-    play = ipywidgets.Play(min=0, max=n - 1, interval=interval, show_repeat=False, tooltip=f"play through {description}")
+    play = ipywidgets.Play(min=0, max=n - 1, interval=interval, show_repeat=False, tooltip=f"play: {description}")
     slider = ipywidgets.SelectionSlider(
         options=labels, index=0, description=description, layout={"width": "100%", "max_width": "420px"}
     )
