@@ -9,7 +9,7 @@ book: environment  ## run every notebook, build the pages, test them
 	$(VENV) tools/build.py full
 
 test: environment  ## library, notebooks (quick), solutions, pages of a quick build
-	$(VENV) tools/test.py
+	$(VENV) tools/check.py
 
 test-slow: environment  ## what takes too long for every day
 	$(VENV) -m pytest -q -m slow tests

@@ -1,5 +1,5 @@
 // Opens pages in headless Chromium with the network cut and reports what a reader would meet.
-// Standard input: {browser, axe, visits: [{name, url, dark?, search?, scrub?}], screenshots?}; standard output: one JSON object, by name.
+// Standard input: {browser, axe, visits: [{name, url, dark?, search?, scrub?, lands?, screenshot?}]}; standard output: one JSON object, by name.
 import { chromium } from "playwright-core";
 import fs from "fs";
 import os from "os";
@@ -65,7 +65,7 @@ const shown = page => page.evaluate(() => {
   return [...box.querySelectorAll("img")].filter(i => i.getClientRects().length).map(i => i.src);
 });
 
-async function visit({ url, dark, search, scrub, screenshot }) {
+async function visit({ url, dark, search, scrub, lands, screenshot }) {
   const page = await context.newPage();
   const troubles = new Set(), outside = new Set();
   page.on("request", r => { if (!local.test(r.url())) outside.add(r.url()); });
@@ -75,6 +75,7 @@ async function visit({ url, dark, search, scrub, screenshot }) {
   page.on("pageerror", e => troubles.add("script error: " + String(e.stack || e).slice(0, 500)));
   await page.emulateMedia({ colorScheme: dark ? "dark" : "light", reducedMotion: "reduce" });
   await page.goto(url, { waitUntil: "load" });
+  if (lands) await page.waitForURL(lands, { timeout: 10000 });
   await page.evaluate(() => window.MathJax?.startup?.promise.then(() => 0));
   const widgets = await page.evaluate(() => !!document.querySelector('script[type="application/vnd.jupyter.widget-view+json"]'));
   if (widgets) await page.waitForSelector(".jupyter-widgets", { state: "attached", timeout: 20000 }).catch(() => {});

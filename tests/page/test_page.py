@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(browser.unwanted(), reason="GANLIB_NO_BROWSER=1 
 def book() -> Path:
     """The folder of built pages."""
     if "GANLIB_BOOK" in os.environ:
-        return Path(os.environ["GANLIB_BOOK"])
+        return Path(os.environ["GANLIB_BOOK"]).resolve()
     builds = [ROOT / "_build" / profile / "_build" / "html" for profile in ("full", "quick")]
     return next((build for build in builds if (build / "intro.html").exists()), builds[0])
 
@@ -72,7 +72,7 @@ def visits(server: str) -> dict[str, Any]:
     wanted += [{"name": f"file {page}", "url": (BOOK / page).as_uri(), "scrub": True} for page in PAGES]
     wanted += [
         {"name": "search", "url": server + "search.html?q=discriminator", "search": True},
-        {"name": "index", "url": server + "index.html"},
+        {"name": "index", "url": server + "index.html", "lands": server + "intro.html"},
     ]
     if "GANLIB_SCREENSHOTS" in os.environ:
         folder = Path(os.environ["GANLIB_SCREENSHOTS"]).resolve()

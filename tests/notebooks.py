@@ -1,0 +1,62 @@
+"""Reading the chapters, for the tests of their structure and of their solutions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+ROOT = Path(__file__).resolve().parent.parent
+PATHS = sorted((ROOT / "chapters").glob("*.ipynb"))
+DETAILS = re.compile(r"<details>.*?</details>", re.S)
+
+
+def tags(cell: Any) -> list[str]:
+    return list(cell.metadata.get("tags", []))
+
+
+@dataclass
+class Chapter:
+    path: Path
+
+    @cached_property
+    def notebook(self) -> Any:
+        return nbformat.read(self.path, as_version=4)
+
+    @property
+    def code(self) -> list[Any]:
+        return [cell for cell in self.notebook.cells if cell.cell_type == "code"]
+
+    @property
+    def markdown(self) -> list[str]:
+        return [cell.source for cell in self.notebook.cells if cell.cell_type == "markdown"]
+
+    @property
+    def text(self) -> str:
+        return "\n\n".join(self.markdown)
+
+    @property
+    def prose(self) -> str:
+        """The text without its solutions."""
+        return DETAILS.sub("", self.text)
+
+    @property
+    def number(self) -> int:
+        return int(self.path.stem[:2])
+
+    @property
+    def solutions(self) -> list[tuple[str, str]]:
+        """(exercise, Python) for each block of code in the folded solutions, in order."""
+        found = []
+        for place in DETAILS.finditer(self.text):
+            named = re.findall(r"\*\*(Exercise \d+\.\d+)", self.text[: place.start()])
+            for block in re.findall(r"^```python\n(.*?)^```", place.group(), re.S | re.M):
+                found.append((named[-1] if named else "before any exercise", block))
+        return found
+
+
+CHAPTERS = [Chapter(path) for path in PATHS]

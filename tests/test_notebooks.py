@@ -1,0 +1,183 @@
+"""What a machine can check about how the chapters are written; how a chapter looks is described in CONTRIBUTING.md."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from .notebooks import CHAPTERS, ROOT, Chapter, tags
+
+BOOTSTRAP = (ROOT / "tools" / "bootstrap.py").read_text(encoding="utf8").strip()
+PAPER = re.compile(r"https?://(?:dx\.)?(arxiv\.org|doi\.org)/(?:abs/|pdf/)?([^\s)>\]]+)", re.I)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+each = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.path.stem)
+
+
+def lines(cell: Any) -> list[str]:
+    return [line for line in cell.source.splitlines() if line.strip()]
+
+
+def written(chapter: Chapter) -> list[Any]:
+    """The code cells that teach: all but the bootstrap."""
+    return chapter.code[1:]
+
+
+def first(cell: Any) -> str:
+    return cell.source.strip().split("\n")[0][:60]
+
+
+def papers(text: str) -> set[str]:
+    return {f"{site.lower()}/{name.rstrip('.,;').lower()}" for site, name in PAPER.findall(text)}
+
+
+def test_there_are_chapters() -> None:
+    assert CHAPTERS
+
+
+def test_contents_list_every_chapter_in_order() -> None:
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf8"))
+    listed = [entry["file"] for part in contents["parts"] for entry in part["chapters"]]
+    assert [name for name in listed if name.startswith("chapters/")] == [f"chapters/{c.path.stem}" for c in CHAPTERS]
+
+
+@each
+def test_size(chapter: Chapter) -> None:
+    cells = written(chapter)
+    lengths = [len(lines(cell)) for cell in cells]
+    words = len(re.findall(r"[\w’'-]+", chapter.prose))
+    longest = [f"{len(lines(c))} lines: {first(c)}" for c in cells if len(lines(c)) > 30]
+    assert 15 <= len(cells) <= 30, f"{len(cells)} code cells; 15 to 30 make a chapter"
+    assert statistics.median(lengths) <= 8, f"the median cell has {statistics.median(lengths)} lines; at most 8"
+    assert len(longest) <= 1, f"only one cell (a model) may pass 30 lines: {longest}"
+    assert 1500 <= words <= 2500, f"{words} words outside the solutions; 1500 to 2500 make a chapter"
+
+
+@each
+def test_opening(chapter: Chapter) -> None:
+    opening = chapter.notebook.cells[0]
+    assert opening.cell_type == "markdown"
+    assert re.match(rf"# {chapter.number} · \S", opening.source), f"the title begins '# {chapter.number} · '"
+    for words in ("**After this chapter you can**", "**Builds on**", "**Time**"):
+        assert words in opening.source, f"the opening says {words}"
+    kinds = [cell.cell_type for cell in chapter.notebook.cells[1:3]]
+    assert kinds == ["code", "code"], "after the opening: the bootstrap cell, then the imports"
+    assert "plot.use_style()" in chapter.code[1].source and "compute.describe()" in chapter.code[1].source
+
+
+@each
+def test_sections(chapter: Chapter) -> None:
+    headings = re.findall(r"^## (.+)$", chapter.text, re.M)
+    closing = ["Summary", "Checked in this chapter", "Exercises", "Further reading"]
+    assert headings[-4:] == closing, f"a chapter closes with {closing}; found {headings[-4:]}"
+    assert len(re.findall(r"^# ", chapter.prose, re.M)) == 1, "one title"
+
+
+@each
+def test_bootstrap(chapter: Chapter) -> None:
+    assert chapter.code[0].source.strip() == BOOTSTRAP, "the first code cell is tools/bootstrap.py, letter by letter"
+    assert "remove-cell" in tags(chapter.code[0])
+
+
+@each
+def test_metadata(chapter: Chapter) -> None:
+    metadata = chapter.notebook.metadata
+    assert metadata["kernelspec"]["name"] == "python3"
+    assert metadata.get("accelerator") == "GPU", "Colab is asked for a GPU"
+    names = [cell["id"] for cell in chapter.notebook.cells]
+    assert len(set(names)) == len(names)
+
+
+@each
+def test_stored_outputs(chapter: Chapter) -> None:
+    for cell in chapter.code:
+        if "nbval-check-output" in tags(cell):
+            assert cell.outputs and cell.execution_count, f"its output is compared, so it must be stored: {first(cell)}"
+            assert all("image/png" not in output.get("data", {}) for output in cell.outputs)
+        else:
+            assert not cell.outputs and cell.execution_count is None, (
+                f"no stored output (tools/strip.py): {first(cell)}"
+            )
+
+
+@each
+def test_claims(chapter: Chapter) -> None:
+    cell = chapter.code[-1]
+    assert "claims" in tags(cell), "the last code cell is tagged 'claims'"
+    assert sum("claims" in tags(other) for other in chapter.code) == 1
+    for statement in ast.parse(cell.source).body:
+        call = statement.value if isinstance(statement, ast.Expr) else None
+        assert isinstance(call, ast.Call) and ast.unparse(call.func) == "claim", (
+            f"claims only: {ast.unparse(statement)}"
+        )
+
+
+@each
+def test_exercises(chapter: Chapter) -> None:
+    section = chapter.text.split("\n## Exercises", 1)[1].split("\n## Further reading", 1)[0]
+    found = re.findall(r"\*\*Exercise (\d+\.\d+) \([^)]+\)\.\*\*", section)
+    assert found == [f"{chapter.number}.{place}" for place in range(1, len(found) + 1)] and 3 <= len(found) <= 6, found
+    assert section.count("<details><summary>Solution</summary>\n\n") == len(found), (
+        "a folded solution each, a blank line after"
+    )
+    assert chapter.solutions, "at least one solution has Python to run"
+
+
+@each
+def test_no_markup_that_shows_as_raw_text_in_colab(chapter: Chapter) -> None:
+    assert not re.findall(r"^```\s*\{.*|^:::.*", chapter.text, re.M), "no directives"
+    assert not re.findall(r"\{[\w:]+\}`[^`]+`", chapter.text), "no roles"
+    assert "> [!" not in chapter.text, "a block quote that opens in bold, not an alert"
+
+
+@each
+def test_no_device_is_named(chapter: Chapter) -> None:
+    for cell in written(chapter):
+        assert not re.findall(r"""["'](?:cuda|mps|cpu)(?::\d)?["']|\.cuda\(|torch\.(?:cuda|mps)\b""", cell.source), (
+            first(cell)
+        )
+
+
+@each
+def test_alternative_text_is_a_sentence(chapter: Chapter) -> None:
+    for cell in chapter.code:
+        image = cell.metadata.get("mystnb", {}).get("image")
+        if image is not None:
+            assert len(image.get("alt", "").split()) >= 5, f"say what the figure shows: {first(cell)}"
+
+
+@each
+def test_a_figure_is_followed_by_words(chapter: Chapter) -> None:
+    cells = chapter.notebook.cells
+    for cell, after in itertools.pairwise(cells):
+        if "mystnb" in cell.metadata and "image" in cell.metadata["mystnb"]:
+            assert after.cell_type == "markdown" and not after.source.startswith("#"), (
+                f"a paragraph reads it: {first(cell)}"
+            )
+
+
+@each
+def test_links_lead_somewhere(chapter: Chapter) -> None:
+    for target in LINK.findall(chapter.text):
+        if not re.match(r"https?:|#|mailto:", target):
+            assert (chapter.path.parent / target.split("#")[0]).exists(), f"dead link: {target}"
+
+
+@pytest.mark.parametrize("source", [*(c.path for c in CHAPTERS), ROOT / "intro.md"], ids=lambda path: path.stem)
+def test_cited_papers_are_on_the_bibliography_page(source: Path) -> None:
+    known = papers((ROOT / "bibliography.md").read_text(encoding="utf8"))
+    missing = papers(source.read_text(encoding="utf8").replace("\\n", "\n")) - known
+    assert not missing, f"add to bibliography.md: {sorted(missing)}"
+
+
+def test_bibliography_is_sorted_and_has_no_double() -> None:
+    entries = re.findall(r"^- .+$", (ROOT / "bibliography.md").read_text(encoding="utf8"), re.M)
+    links = [link for entry in entries for link in papers(entry)]
+    assert entries == sorted(entries, key=str.casefold)
+    assert len(set(links)) == len(links)
