@@ -98,4 +98,4 @@ def test_shape_says_what_was_expected_and_what_came() -> None:
     with pytest.raises(ValueError, match=re.escape("images must have shape (N, 1, 28, 28), got (3, 28)")):
         _check.shape("images", image, "(N, 1, 28, 28)", image.ndim == 4)
     with pytest.raises(TypeError, match=r"images must be a tensor of shape .*, got ndarray"):
-        _check.shape("images", np.zeros((3, 28)), "(N, 1, 28, 28)", True)  # type: ignore[arg-type]
+        _check.shape("images", np.zeros((3, 28)), "(N, 1, 28, 28)", True)

@@ -55,7 +55,7 @@ def test_a_quick_run_still_evaluates_them(quick: None) -> None:
     with pytest.raises(ZeroDivisionError):
         claim("it runs", lambda: 1 / 0 > 0, trained=True)
     with pytest.raises(TypeError, match="holds must be True or False"):
-        claim("it is a truth value", 0.3, trained=True)  # type: ignore[arg-type]
+        claim("it is a truth value", 0.3, trained=True)
 
 
 def test_a_quick_run_judges_claims_without_training(quick: None) -> None:
@@ -66,7 +66,7 @@ def test_a_quick_run_judges_claims_without_training(quick: None) -> None:
 
 def test_a_function_is_called_once() -> None:
     calls = []
-    claim("called", lambda: not calls.append(1))  # type: ignore[func-returns-value]
+    claim("called", lambda: not calls.append(1))
     assert calls == [1]
     with pytest.raises(ClaimError):
         claim("false", lambda: False)
@@ -75,22 +75,22 @@ def test_a_function_is_called_once() -> None:
 @pytest.mark.parametrize("kind", [bool, np.bool_, torch.tensor, np.array, lambda b: torch.tensor([b]),
                                   lambda b: lambda: np.bool_(b)])
 def test_truth_values_of_every_kind(kind: object) -> None:
-    claim("true", kind(True))  # type: ignore[operator]
+    claim("true", kind(True))
     with pytest.raises(ClaimError):
-        claim("false", kind(False))  # type: ignore[operator]
+        claim("false", kind(False))
 
 
 @pytest.mark.parametrize("holds", [1, 0, None, "yes", 0.5, np.float64(1), torch.tensor(1.0), torch.tensor([True, True]),
                                    np.array([True, True]), [True], lambda: None])
 def test_what_is_no_truth_value_is_refused(holds: object, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(TypeError, match="holds must be True or False"):
-        claim("words", holds)  # type: ignore[arg-type]
+        claim("words", holds)
     assert capsys.readouterr().out == ""
 
 
 def test_words_must_be_text() -> None:
     with pytest.raises(TypeError, match="words must be text, got True"):
-        claim(True, "JS is symmetric")  # type: ignore[arg-type]
+        claim(True, "JS is symmetric")
 
 
 @pytest.mark.parametrize("value, text", [
@@ -111,9 +111,9 @@ class Notebook:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.shown: list[dict[str, str]] = []
         module = types.ModuleType("IPython.display")
-        module.display = lambda data, raw: self.shown.append(data) if raw else pytest.fail("not raw")  # type: ignore
+        module.display = lambda data, raw: self.shown.append(data) if raw else pytest.fail("not raw")
         package = types.ModuleType("IPython")
-        package.get_ipython = lambda: types.SimpleNamespace(kernel=object())  # type: ignore[attr-defined]
+        package.get_ipython = lambda: types.SimpleNamespace(kernel=object())
         monkeypatch.setitem(sys.modules, "IPython", package)
         monkeypatch.setitem(sys.modules, "IPython.display", module)
 

@@ -235,12 +235,12 @@ def test_std_of_components_that_differ() -> None:
 ])
 def test_mixtures_that_are_none(arguments: tuple[object, ...], message: str) -> None:
     with pytest.raises(ValueError, match="^" + message):
-        toys.Mixture(*arguments)  # type: ignore[arg-type]
+        toys.Mixture(*arguments)
 
 
 @pytest.mark.parametrize("call, message", [
     (lambda: toys.ring(modes=0), "modes must be a whole number of at least 1, got 0"),
-    (lambda: toys.ring(modes=2.5), "modes must be a whole number"),  # type: ignore[arg-type]
+    (lambda: toys.ring(modes=2.5), "modes must be a whole number"),
     (lambda: toys.ring(std=-0.1), "stds must be positive"),
     (lambda: toys.ring(radius=math.nan), "radius must be a finite number of at least 0, got nan"),
     (lambda: toys.grid(side=-1), "side must be a whole number of at least 1, got -1"),
@@ -256,16 +256,16 @@ def test_mixtures_that_are_none(arguments: tuple[object, ...], message: str) -> 
 ])
 def test_wrong_values_are_named(call: object, message: str) -> None:
     with pytest.raises(ValueError, match="^" + message):
-        call()  # type: ignore[operator]
+        call()
 
 
 @pytest.mark.parametrize("call, message", [
-    (lambda: toys.ring().sample(3, None), "generator must be a torch.Generator, got None"),  # type: ignore[arg-type]
-    (lambda: toys.ring().sample(3, 0), "generator must be a torch.Generator, got 0"),  # type: ignore[arg-type]
-    (lambda: toys.ring().sample("3", compute.generator(0)), "n must be a whole"),  # type: ignore[arg-type]
-    (lambda: toys.ring().log_prob([[0.0, 0.0]]), "x must be a tensor, got list"),  # type: ignore[arg-type]
+    (lambda: toys.ring().sample(3, None), "generator must be a torch.Generator, got None"),
+    (lambda: toys.ring().sample(3, 0), "generator must be a torch.Generator, got 0"),
+    (lambda: toys.ring().sample("3", compute.generator(0)), "n must be a whole"),
+    (lambda: toys.ring().log_prob([[0.0, 0.0]]), "x must be a tensor, got list"),
     (lambda: toys.ring().log_prob(torch.zeros(3, 2).long()), "x must be a tensor of floats, got torch.int64"),
 ])
 def test_wrong_types_are_named(call: object, message: str) -> None:
     with pytest.raises(TypeError, match="^" + message):
-        call()  # type: ignore[operator]
+        call()
