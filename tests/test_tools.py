@@ -28,7 +28,8 @@ def notebook() -> nbformat.NotebookNode:
         new.new_markdown_cell("text"),
     ]
     return new.new_notebook(
-        cells=cells, metadata={"accelerator": "GPU", "widgets": {}, "language_info": {"version": "3"}}
+        cells=cells,
+        metadata={"accelerator": "GPU", "widgets": {}, "language_info": {"name": "python", "version": "3.11"}},
     )
 
 
