@@ -115,7 +115,7 @@ def sample_grid(
     if ax is None:
         across = min(7.0, 0.78 * columns)
         _, ax = plt.subplots(figsize=(across, across * canvas.shape[0] / canvas.shape[1] + (0.3 if titles else 0.0)))
-    ax.imshow(canvas, extent=(0, canvas.shape[1], canvas.shape[0], 0))
+    ax.imshow(canvas, extent=(0, canvas.shape[1], canvas.shape[0], 0), interpolation="nearest")
     ax.set_axis_off()
     for text, (top, left) in zip(titles or (), corners, strict=False):
         ax.text(left + width / 2, top - 0.04 * height, str(text), ha="center", va="bottom", fontsize=10)
