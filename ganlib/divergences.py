@@ -39,7 +39,7 @@ class Estimate(NamedTuple):
 
 def _double(values: Numbers) -> Tensor:
     if isinstance(values, Tensor):
-        return values.to("cpu", torch.float64)  # the CPU: some accelerators have no float64
+        return values.cpu().double()  # in this order: some accelerators have no float64
     return torch.as_tensor(values, dtype=torch.float64)
 
 
@@ -56,14 +56,12 @@ def _log(p: Tensor) -> Tensor:
 
 def _times(p: Tensor, values: Tensor) -> Tensor:
     """p · values, with 0 · anything = 0."""
-    return torch.where(p > 0, p * torch.where(p > 0, values, 0.0), 0.0)
+    return p * torch.where(p > 0, values, 0.0)
 
 
 def _kl_terms(log_p: Tensor, log_q: Tensor) -> Tensor:
     """p log(p/q) at every point; 0 where p is 0, inf where only q is."""
-    p = log_p.exp()
-    there = p > 0
-    return _times(p, torch.where(there, log_p, 0.0) - torch.where(there, log_q, 0.0))
+    return _times(log_p.exp(), log_p - log_q)
 
 
 def _js_terms(log_p: Tensor, log_q: Tensor, alpha: float) -> Tensor:
@@ -88,8 +86,10 @@ def _probabilities(name: str, values: Tensor) -> Tensor:
     p = _double(values)
     total = float(p.detach().sum())
     if not (p >= 0).all() or not abs(total - 1) <= 1e-5:
-        raise ValueError(f"{name} must be probabilities, at least 0 and adding up to 1, "
-                         f"got a least of {float(p.min()):g} and a sum of {total:g}")
+        raise ValueError(
+            f"{name} must be probabilities, at least 0 and adding up to 1, "
+            f"got a least of {float(p.min()):g} and a sum of {total:g}"
+        )
     return p / p.sum()
 
 
@@ -209,8 +209,10 @@ def _log_density(name: str, density: Density1D, x: Tensor) -> Tensor:
         raise TypeError(f"{name} must be a density, a function of x or an object with log_prob, got {density!r}")
     mass = float(torch.trapezoid(log_p.detach().exp(), x))
     if not abs(mass - 1) <= 1e-3:
-        raise ValueError(f"{name} must integrate to 1 between lower={float(x[0]):g} and upper={float(x[-1]):g}, "
-                         f"got {mass:.6g}: the limits are too narrow, the points too few, or it is no density")
+        raise ValueError(
+            f"{name} must integrate to 1 between lower={float(x[0]):g} and upper={float(x[-1]):g}, "
+            f"got {mass:.6g}: the limits are too narrow, the points too few, or it is no density"
+        )
     return log_p
 
 
@@ -439,8 +441,9 @@ def kl_monte_carlo(p: toys.Density, q: HasLogProb, n: int, generator: torch.Gene
 
 
 @torch.no_grad()
-def js_monte_carlo(p: toys.Density, q: toys.Density, n: int, generator: torch.Generator,
-                   alpha: float = 0.5) -> Estimate:
+def js_monte_carlo(
+    p: toys.Density, q: toys.Density, n: int, generator: torch.Generator, alpha: float = 0.5
+) -> Estimate:
     """JS_α(p‖q) = α E_p log(p/m) + (1 − α) E_q log(q/m) over n draws of each.
 
     Args:
@@ -505,8 +508,10 @@ def optimal_discriminator(p_d: Tensor, p_g: Tensor, alpha: float | None = None) 
 def _log_d(name: str, d: Tensor, *, real: bool) -> Tensor:
     """log D for real, log(1 − D) for fake; at least −100, as in `torch.nn.functional.binary_cross_entropy`."""
     if not ((d >= 0) & (d <= 1)).all():
-        raise ValueError(f"{name} must be probabilities between 0 and 1 (after the sigmoid), "
-                         f"got values from {float(d.min()):g} to {float(d.max()):g}")
+        raise ValueError(
+            f"{name} must be probabilities between 0 and 1 (after the sigmoid), "
+            f"got values from {float(d.min()):g} to {float(d.max()):g}"
+        )
     return -F.binary_cross_entropy(d, torch.full_like(d, float(real)), reduction="none")
 
 
@@ -536,12 +541,21 @@ def value(d_real: Tensor, d_fake: Tensor, alpha: float | None = None) -> Tensor:
         _check.tensor(name, d)
         _check.shape(name, d, "(N,) with N at least 1", d.numel() > 0)
     on_real, on_fake = _weights(alpha)
-    return (on_real * _log_d("d_real", _double(d_real), real=True).mean()
-            + on_fake * _log_d("d_fake", _double(d_fake), real=False).mean())
+    return (
+        on_real * _log_d("d_real", _double(d_real), real=True).mean()
+        + on_fake * _log_d("d_fake", _double(d_fake), real=False).mean()
+    )
 
 
-def value_1d(discriminator: Callable[[Tensor], Tensor], p_d: Density1D, p_g: Density1D, lower: float, upper: float,
-             points: int = 20001, alpha: float | None = None) -> Tensor:
+def value_1d(
+    discriminator: Callable[[Tensor], Tensor],
+    p_d: Density1D,
+    p_g: Density1D,
+    lower: float,
+    upper: float,
+    points: int = 20001,
+    alpha: float | None = None,
+) -> Tensor:
     """V(D, G) = ∫ p_d log D + p_g log(1 − D) dx by quadrature: no sampling error. First built in chapter 4.
 
     Args:

@@ -54,12 +54,21 @@ class Mixture:
         ValueError: shapes that do not fit, weights that are no probabilities, or an std that is not positive.
     """
 
-    def __init__(self, weights: Sequence[float] | Tensor, means: Sequence[float] | Sequence[Sequence[float]] | Tensor,
-                 stds: float | Sequence[float] | Tensor, name: str = "mixture") -> None:
+    def __init__(
+        self,
+        weights: Sequence[float] | Tensor,
+        means: Sequence[float] | Sequence[Sequence[float]] | Tensor,
+        stds: float | Sequence[float] | Tensor,
+        name: str = "mixture",
+    ) -> None:
         centres = torch.as_tensor(means, dtype=torch.float64)
         self.centres = centres[:, None] if centres.ndim == 1 else centres
-        _check.shape("means", centres, "(K, dim) or (K,), with K and dim at least 1",
-                     self.centres.ndim == 2 and self.centres.numel() > 0)
+        _check.shape(
+            "means",
+            centres,
+            "(K, dim) or (K,), with K and dim at least 1",
+            self.centres.ndim == 2 and self.centres.numel() > 0,
+        )
         modes, self.dim = self.centres.shape
         self.weights = torch.as_tensor(weights, dtype=torch.float64)
         _check.shape("weights", self.weights, f"({modes},), one for each mean", self.weights.shape == (modes,))
@@ -107,7 +116,7 @@ class Mixture:
         if not x.is_floating_point():
             raise TypeError(f"x must be a tensor of floats, got {x.dtype}")
         points = x[:, None] if line else x
-        centres, stds, log_weights = (v.to(x.device, x.dtype) for v in (self.centres, self.stds, self.weights.log()))
+        centres, stds, log_weights = (v.to(x.dtype).to(x.device) for v in (self.centres, self.stds, self.weights.log()))
         squares = ((points[:, None] - centres) / stds[:, None]).square().sum(2)  # (N, K)
         log_scale = self.dim * (stds.log() + 0.5 * math.log(2 * math.pi))
         return torch.logsumexp(log_weights - 0.5 * squares - log_scale, dim=1)
@@ -138,8 +147,9 @@ def gaussian(mean: float = 0.0, std: float = 1.0) -> Mixture:
     return Mixture([1.0], [mean], std, name="gaussian")
 
 
-def mixture_1d(means: Sequence[float], stds: float | Sequence[float],
-               weights: Sequence[float] | None = None) -> Mixture:
+def mixture_1d(
+    means: Sequence[float], stds: float | Sequence[float], weights: Sequence[float] | None = None
+) -> Mixture:
     """A mixture of Gaussians on the line, of equal weights by default."""
     if weights is None:
         weights = [1 / len(means) for _ in means]

@@ -10,6 +10,7 @@ import scipy.stats
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from ganlib import compute, toys
@@ -90,6 +91,13 @@ def test_points_of_the_line_come_in_two_shapes() -> None:
     density, x = toys.two_bumps(), torch.randn(5, generator=compute.generator(0))
     assert density.log_prob(x).shape == (5,)
     assert torch.equal(density.log_prob(x), density.log_prob(x[:, None]))
+
+
+def test_log_prob_stays_on_the_device_of_its_points() -> None:
+    ring = toys.ring()
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        log_p = ring.log_prob(torch.empty(5, 2, device="cuda"))
+    assert log_p.device.type == "cuda" and log_p.shape == (5,)
 
 
 def distinct(points: torch.Tensor) -> int:
