@@ -201,6 +201,8 @@ class Game:
         progress: bool = True,
         every: int | None = None,
         watch: Callable[[Game], Mapping[str, Any] | None] | None = None,
+        save: str | Path | None = None,
+        save_every: int = 100,
     ) -> History:
         """Play so many rounds more, or for so many seconds (counted from the start of the first round).
 
@@ -210,6 +212,9 @@ class Game:
             progress: show a bar (it removes itself, so that nothing stays in a published page).
             every: call `watch` after each so many rounds (default: after each).
             watch: gets the game; what it returns, a mapping, is kept in `history.watched`.
+            save: a folder that gets a checkpoint before the first round, after each `save_every` rounds, and at the
+                end or on Ctrl-C; `resume` goes on from there.
+            save_every: rounds between two checkpoints.
 
         Returns:
             The history of the whole game so far (also `game.history`).
@@ -223,8 +228,8 @@ class Game:
         limit = None if steps is None else positive_int("steps", steps)
         if seconds is not None and finite("seconds", seconds) <= 0:
             raise ValueError(f"seconds must be above 0, got {seconds}")
-        if every is not None:
-            positive_int("every", every)
+        every = 1 if every is None else positive_int("every", every)
+        positive_int("save_every", save_every)
         if self.anneal is not None and limit is not None and self.step + limit > self.anneal:
             raise ValueError(
                 f"the learning rates' schedule ends at step {self.anneal}: "
@@ -232,7 +237,9 @@ class Game:
             )
         for player in self.players.values():
             player.net.train()
-        first, start, before = self.step, time.perf_counter(), self.history.seconds
+        if save is not None:
+            self.save(save)
+        first, saved, start, before = self.step, self.step, time.perf_counter(), self.history.seconds
         with _bar(limit, progress) as tick, _interrupt_at_the_end_of_a_round() as interrupted:
             while not interrupted():
                 elapsed = time.perf_counter() - start
@@ -245,10 +252,15 @@ class Game:
                 self._round()
                 tick()
                 self.history.seconds = before + time.perf_counter() - start
-                if watch is not None and self.step % (every or 1) == 0:
+                if watch is not None and self.step % every == 0:
                     seen = watch(self)
                     if seen is not None:
                         self.history.watched.append({"step": self.step, **seen})
+                if save is not None and self.step % save_every == 0:
+                    self.save(save)
+                    saved = self.step
+            if save is not None and saved != self.step:
+                self.save(save)
         self._fraction = None
         return self.history
 

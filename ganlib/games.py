@@ -69,6 +69,7 @@ def gan(
     due = (penalty,) if isinstance(penalty, Penalty) else tuple(penalty)
     place = compute.device() if device is None else torch.device(device)
     precision = compute.precision(place) if precision is None else precision
+    one_of("precision", precision, compute.PRECISIONS)
     has_batch_norm = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in discriminator.modules())
 
     def given(batch: Batch) -> tuple[Tensor, ...]:

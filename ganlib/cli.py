@@ -1,0 +1,352 @@
+"""The command line: `ganlib train`, `ganlib sample`, `ganlib evaluate` (the same as `python -m ganlib …`).
+
+Exit codes: 0 done; 1 it failed; 2 bad input, nothing was changed; 130 and 143 interrupted by Ctrl-C or SIGTERM, with
+the run kept for `--resume`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import __version__, checkpoint, compute, recipes, toys
+from ._check import positive_int
+from .engine import Game, NonFiniteLoss, spread_labels
+from .recipes import Settings
+
+MEASURE_EVERY = 500
+
+
+class BadInput(ValueError):
+    """What the user gave cannot be used; nothing was changed."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except (BadInput, checkpoint.CheckpointError) as error:
+        print(f"ganlib {options.name}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"ganlib {options.name}: interrupted", file=sys.stderr)
+        return 130
+    except (NonFiniteLoss, OSError, RuntimeError) as error:
+        print(f"ganlib {options.name} failed: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ganlib", description="Train, sample and judge generative adversarial networks."
+    )
+    parser.add_argument("--version", action="version", version=f"ganlib {__version__}")
+    commands = parser.add_subparsers(dest="name", required=True)
+
+    train = commands.add_parser("train", help="train a GAN and keep the run in a folder")
+    train.add_argument("data", metavar="DATA", help="a data set's name, a folder of images, or an .npz file")
+    train.add_argument("--out", metavar="RUN", required=True, help="folder of the run")
+    train.add_argument("--game", help="gan (the default) or conditional_gan")
+    train.add_argument("--loss", help="minimax, non_saturating, least_squares, wasserstein, hinge or rpgan")
+    length = train.add_mutually_exclusive_group()
+    length.add_argument("--steps", type=_number, help="rounds to play; the default suits the data")
+    length.add_argument("--seconds", type=_number, help="seconds to play, counted from the start of the first round")
+    train.add_argument("--seed", type=_number, help="of initial weights and all draws (default 0)")
+    train.add_argument("--save-every", type=_number, default=100, help="rounds between checkpoints (default 100)")
+    train.add_argument("--resume", action="store_true", help="go on with the run in RUN")
+    train.add_argument("--device", help="cpu, cuda, mps …; by default the accelerator there is")
+    train.add_argument("--precision", help="fp32 or bf16; by default what the hardware is fast at")
+    train.set_defaults(command=_train)
+
+    sample = commands.add_parser("sample", help="draw samples from a run's averaged generator")
+    sample.add_argument("run", metavar="RUN")
+    sample.add_argument("-n", type=_number, required=True, help="how many")
+    sample.add_argument(
+        "--out", metavar="FILE.npz", required=True, help="arrays `samples`, and `labels` if conditional"
+    )
+    sample.add_argument("--seed", type=_number, default=0, help="of the latents (default 0)")
+    sample.add_argument("--labels", help="classes to ask for, such as 3,7 (repeated in turn)")
+    sample.add_argument("--best", action="store_true", help="from the best checkpoint instead of the last")
+    sample.set_defaults(command=_sample)
+
+    evaluate = commands.add_parser("evaluate", help="print a run's metrics and write them to RUN/metrics.json")
+    evaluate.add_argument("run", metavar="RUN")
+    evaluate.set_defaults(command=_evaluate)
+    return parser
+
+
+def _number(text: str) -> int | float:
+    """A number as written: 3 stays whole, 2.5 does not, so that the checks can name what came."""
+    try:
+        return int(text)
+    except ValueError:
+        try:
+            return float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
+
+
+# ---- train -----------------------------------------------------------------------------------------
+
+
+def _train(options: argparse.Namespace) -> int:
+    run = Path(options.out)
+    save_every = _refused(positive_int, "--save-every", options.save_every)
+    settings = _resumed_settings(run, options) if options.resume else _new_settings(run, options)
+    game = _build(settings, options.device, options.precision)
+    stored = {"ganlib": __version__, **settings.as_dict(), "data_digest": _digest(game.data)}
+    if options.resume:
+        _same_data(run, stored["data_digest"])
+        if (run / "last.safetensors").exists():
+            game.resume(run)
+        else:
+            print(f"{run} holds no checkpoint yet: starting from the beginning")
+    else:
+        run.mkdir(parents=True, exist_ok=True)
+        _write_json(run / "settings.json", stored)
+    left = None if settings.steps is None else settings.steps - game.step
+    seconds = None if settings.seconds is None else settings.seconds - game.history.seconds
+    print(f"{settings.game} on {settings.data}, {compute.describe()}, from round {game.step}")
+    terminated = False
+    previous = signal.getsignal(signal.SIGTERM)
+
+    def terminate(number: int, frame: object) -> None:
+        nonlocal terminated
+        terminated = True
+        signal.raise_signal(signal.SIGINT)  # play finishes its round, saves, and raises KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        if left != 0 and (seconds is None or seconds > 0):
+            judge = _judge(settings, game)
+            game.play(
+                left,
+                seconds=seconds,
+                every=MEASURE_EVERY,
+                watch=judge and (lambda g: _keep_best(g, run, judge)),
+                save=run,
+                save_every=save_every,
+            )
+    except KeyboardInterrupt:
+        print(f"stopped after round {game.step}; go on with --resume", file=sys.stderr)
+        return 143 if terminated else 130
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    _write_json(run / "settings.json", {**stored, "finished": True})
+    print(f"{game.step} rounds in {game.history.seconds:.1f} s; the run is in {run}")
+    return 0
+
+
+def _new_settings(run: Path, options: argparse.Namespace) -> Settings:
+    if (run / "settings.json").exists() or (run / "last.safetensors").exists():
+        raise BadInput(f"--out {run} already holds a run: choose another folder, or go on with --resume")
+    if run.exists() and (not run.is_dir() or any(run.iterdir())):
+        raise BadInput(f"--out {run} must be a new or empty folder")
+    parent = next(p for p in [run.absolute(), *run.absolute().parents] if p.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise BadInput(f"--out {run} cannot be written: {parent} is not a folder that may be written to")
+    given = {f.name: getattr(options, f.name) for f in fields(Settings) if getattr(options, f.name) is not None}
+    return _refused(Settings, **given)
+
+
+def _resumed_settings(run: Path, options: argparse.Namespace) -> Settings:
+    stored = _stored(run)
+    settings = _settings(run, stored)
+    for name, value in settings.as_dict().items():
+        asked = getattr(options, name)
+        if asked is None or asked == value:
+            continue
+        if name in ("steps", "seconds"):
+            raise BadInput(
+                f"--{name} {asked}: {run} was set up for {name}={value}, and its schedule ends there; "
+                f"leave --{name} out, or start a new run"
+            )
+        raise BadInput(f"{run} was made under other settings: {name} was {value!r}, now {asked!r}")
+    if stored.get("finished"):
+        raise BadInput(f"{run} is finished; start a new run in another folder")
+    return settings
+
+
+def _stored(run: Path) -> dict[str, Any]:
+    if not run.is_dir():
+        raise BadInput(f"there is no run {run}")
+    try:
+        stored = json.loads((run / "settings.json").read_text())
+    except FileNotFoundError:
+        raise BadInput(f"{run} is not a run of ganlib: it has no settings.json") from None
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{run / 'settings.json'} cannot be read: {error}") from None
+    if not isinstance(stored, dict) or "data_digest" not in stored:
+        raise BadInput(f"{run / 'settings.json'} is not that of a run of ganlib")
+    return stored
+
+
+def _settings(run: Path, stored: dict[str, Any]) -> Settings:
+    try:
+        return Settings(**{f.name: stored[f.name] for f in fields(Settings)})
+    except KeyError as error:
+        raise BadInput(f"{run / 'settings.json'} lacks {error}") from None
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"{run / 'settings.json'}: {error}") from None
+
+
+def _same_data(run: Path, digest: str) -> None:
+    if _stored(run)["data_digest"] != digest:
+        raise BadInput(f"{run} was made with other data: the files have changed since")
+
+
+def _digest(source: Any) -> str:
+    """Of the numbers of a data set; of the name of a density, which has no others."""
+    x = getattr(source, "x", None)
+    return source.name if x is None else hashlib.sha256(x.contiguous().numpy().tobytes()).hexdigest()
+
+
+def _build(settings: Settings, device: str | None = None, precision: str | None = None) -> Game:
+    try:
+        return recipes.build(settings, device=device, precision=precision)
+    except (ValueError, TypeError, OSError, RuntimeError, AssertionError) as error:
+        raise BadInput(str(error)) from error
+
+
+def _refused(check: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    try:
+        return check(*arguments, **named)
+    except (ValueError, TypeError) as error:
+        raise BadInput(str(error)) from None
+
+
+def _keep_best(game: Game, run: Path, judge: Callable[[Tensor], float]) -> dict[str, float]:
+    distance = judge(game.sample(1000, seed=1))
+    if all(distance < seen["frechet"] for seen in game.history.watched):
+        game.save(run, "best")
+    return {"frechet": distance}
+
+
+# ---- sample and evaluate ---------------------------------------------------------------------------
+
+
+def _load(run: Path, name: str = "last") -> tuple[Settings, Game]:
+    """The game of a finished or interrupted run, in the state of one of its checkpoints."""
+    stored = _stored(run)
+    settings = _settings(run, stored)
+    if not (run / f"{name}.safetensors").exists():
+        raise BadInput(f"{run} has no {name} checkpoint" + (": it measured no distance" if name == "best" else ""))
+    game = _build(settings)
+    facts, _ = checkpoint.load(run / f"{name}.safetensors")
+    for key in ("device", "threads", "precision"):  # samples may be drawn elsewhere than the run was trained
+        game.settings[key] = facts["settings"].get(key)
+    game.resume(run, name)
+    return settings, game
+
+
+def _sample(options: argparse.Namespace) -> int:
+    n, out = _refused(positive_int, "-n", options.n), Path(options.out)
+    seed = _refused(positive_int, "--seed", options.seed, minimum=0)
+    if out.suffix != ".npz":
+        raise BadInput(f"--out must end in .npz, got {out}")
+    if not out.absolute().parent.is_dir() or not os.access(out.absolute().parent, os.W_OK) or out.is_dir():
+        raise BadInput(f"--out {out} cannot be written: its folder must exist and be writable")
+    if out.exists() and not _is_samples(out):
+        raise BadInput(f"--out {out} exists and is no file of samples: choose another name")
+    _, game = _load(Path(options.run), "best" if options.best else "last")
+    classes = getattr(game.generator, "classes", None)
+    try:
+        asked = None if options.labels is None else [int(text) for text in options.labels.split(",")]
+    except ValueError:
+        raise BadInput(
+            f"--labels must be whole numbers with commas between, such as 3,7, got {options.labels!r}"
+        ) from None
+    labels = _refused(spread_labels, asked, n, classes)
+    samples = game.sample(n, labels, seed=seed)
+    arrays = {"samples": _as_bytes(samples) if samples.dim() == 4 else samples.numpy()}
+    if labels is not None:
+        arrays["labels"] = labels.numpy()
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.npz")
+    try:
+        np.savez_compressed(temporary, allow_pickle=False, **arrays)
+        os.replace(temporary, out)
+    finally:
+        temporary.unlink(missing_ok=True)
+    print(f"{n} samples of shape {tuple(arrays['samples'].shape[1:])} in {out}")
+    return 0
+
+
+def _as_bytes(images: Tensor) -> np.ndarray:
+    """Images in [−1, 1] as uint8."""
+    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
+
+
+def _is_samples(path: Path) -> bool:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return "samples" in arrays
+    except (OSError, ValueError):
+        return False
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    run = Path(options.run)
+    settings, game = _load(run)
+    values: dict[str, float] = {"step": game.step, **_metrics(settings, game)}
+    for name, value in values.items():
+        print(f"{name} {value:g}")
+    _write_json(run / "metrics.json", values)
+    return 0
+
+
+def _judge(settings: Settings, game: Game) -> Callable[[Tensor], float] | None:
+    """The distance by which a run's best checkpoint is chosen, where there is one for these data."""
+    from . import metrics
+
+    shape = game.draw("generator").real.shape[1:]
+    return metrics.frechet_digits if settings.data in ("digits", "mnist") and shape == (1, 28, 28) else None
+
+
+def _metrics(settings: Settings, game: Game) -> dict[str, float]:
+    from . import metrics
+
+    judge = _judge(settings, game)
+    if isinstance(game.data, toys.Mixture):
+        report = metrics.modes(game.sample(20_000), game.data)
+        return {"modes": report.modes, "quality": report.quality, "reverse_kl": report.reverse_kl}
+    samples = game.sample(5000)
+    found: dict[str, float] = {}
+    if judge is not None:
+        found["frechet"] = judge(samples)
+        if settings.game == "conditional_gan":
+            asked = torch.arange(len(samples)) % len(
+                game.data.classes
+            )  # the classes in turn, as `sample` asks for them
+            found["label_accuracy"] = metrics.class_accuracy(samples, asked)
+        return found
+    real = game._draw_data(5000, compute.generator(0, "evaluate"))[0].cpu()
+    if real.dim() == 4:  # no features of ours for such images: compare them at 8×8 pixels
+        real, samples = (torch.nn.functional.adaptive_avg_pool2d(x, 8).flatten(1) for x in (real, samples))
+        return {"frechet_pixels": metrics.frechet_distance(real, samples)}
+    return {"frechet_points": metrics.frechet_distance(real, samples)}
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    """Whole or not at all, like a checkpoint. Numbers that are not finite become null."""
+    clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in content.items()}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(clean, indent=2) + "\n")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,248 @@
+"""The command line in process: what it writes, how it resumes, and that bad input ends in code 2 with its reason."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ganlib import checkpoint, cli, engine
+
+from .tiny import same
+
+
+def run(*arguments: object) -> int:
+    return cli.main([str(a) for a in arguments])
+
+
+@pytest.fixture
+def points(tmp_path: Path) -> Path:
+    """Two hundred points and their labels, the reader's own data."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "points.npz"
+    np.savez(path, points=rng.normal(size=(200, 2)).astype(np.float32), labels=np.arange(200) % 3)
+    return path
+
+
+def weights(folder: Path, name: str = "last") -> dict[str, torch.Tensor]:
+    return checkpoint.load(folder / f"{name}.safetensors")[1]
+
+
+def test_train_sample_evaluate_points(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder, out = tmp_path / "r", tmp_path / "s.npz"
+    assert run("train", "ring", "--steps", 5, "--out", folder) == 0
+    assert json.loads((folder / "settings.json").read_text())["finished"] is True
+    assert run("sample", folder, "-n", 37, "--out", out) == 0
+    with np.load(out) as arrays:
+        assert set(arrays) == {"samples"} and arrays["samples"].shape == (37, 2)
+        assert arrays["samples"].dtype == np.float32
+    capsys.readouterr()
+    assert run("evaluate", folder) == 0
+    lines = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    assert list(lines) == ["step", "modes", "quality", "reverse_kl"] and lines["step"] == "5"
+    assert json.loads((folder / "metrics.json").read_text())["modes"] == float(lines["modes"])
+    assert sorted(p.name for p in folder.iterdir()) == ["last.safetensors", "metrics.json", "settings.json"]
+
+
+def test_train_sample_evaluate_digits_on_request(tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(cli, "MEASURE_EVERY", 2)
+    folder, out = tmp_path / "r", tmp_path / "s.npz"
+    assert run("train", "digits", "--game", "conditional_gan", "--steps", 4, "--out", folder) == 0
+    assert (folder / "best.safetensors").exists()
+    assert run("sample", folder, "-n", 5, "--labels", "3,7", "--best", "--out", out) == 0
+    with np.load(out) as arrays:
+        assert arrays["labels"].tolist() == [3, 7, 3, 7, 3]
+        assert arrays["samples"].shape == (5, 1, 28, 28) and arrays["samples"].dtype == np.uint8
+    capsys.readouterr()
+    assert run("evaluate", folder) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["step", "frechet", "label_accuracy"]
+
+
+def test_own_images_train_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    np.savez(tmp_path / "own.npz", images=np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), dtype=np.uint8))
+    assert run("train", tmp_path / "own.npz", "--steps", 2, "--out", tmp_path / "r") == 0
+    assert run("sample", tmp_path / "r", "-n", 3, "--out", tmp_path / "s.npz") == 0
+    with np.load(tmp_path / "s.npz") as arrays:
+        assert arrays["samples"].shape == (3, 3, 16, 16)
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("kind", ["SIGINT", "SIGTERM"])
+def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path, points: Path, monkeypatch, kind: str):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert run("train", points, "--steps", 12, "--out", whole) == 0
+    turns, play = 0, engine.Game._round
+
+    def interrupted_round(game: engine.Game) -> None:
+        nonlocal turns
+        turns += 1
+        if turns == 5:
+            os.kill(os.getpid(), getattr(signal, kind))
+        play(game)
+
+    monkeypatch.setattr(engine.Game, "_round", interrupted_round)
+    code = run("train", points, "--steps", 12, "--out", stopped, "--save-every", 3)
+    assert code == {"SIGINT": 130, "SIGTERM": 143}[kind]
+    assert checkpoint.load(stopped / "last.safetensors")[0]["step"] == 5
+    assert run("train", points, "--out", stopped, "--resume") == 0
+    assert same(weights(whole), weights(stopped))
+
+
+def test_a_run_killed_before_its_first_checkpoint_resumes(tmp_path: Path, points: Path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for folder in (whole, killed):
+        assert run("train", points, "--steps", 4, "--out", folder) == 0
+    settings = json.loads((killed / "settings.json").read_text())
+    del settings["finished"]
+    (killed / "settings.json").write_text(json.dumps(settings))
+    (killed / "last.safetensors").unlink()
+    assert run("train", points, "--out", killed, "--resume") == 0
+    assert same(weights(whole), weights(killed))
+
+
+def test_seconds_end_a_run(tmp_path: Path, points: Path):
+    assert run("train", points, "--seconds", 0.2, "--out", tmp_path / "r") == 0
+    facts, _ = checkpoint.load(tmp_path / "r" / "last.safetensors")
+    assert facts["step"] >= 1 and facts["seconds"] >= 0.2
+
+
+def test_a_non_finite_loss_fails_with_code_1_and_keeps_the_last_good_checkpoint(
+    tmp_path: Path, points: Path, monkeypatch, capsys: pytest.CaptureFixture[str]
+):
+    draw = engine.Game.draw
+
+    def poisoned(game: engine.Game, player: str, turn: int = 0) -> engine.Batch:
+        batch = draw(game, player, turn)
+        if game.step == 6:
+            batch.real *= float("nan")
+        return batch
+
+    monkeypatch.setattr(engine.Game, "draw", poisoned)
+    assert run("train", points, "--steps", 9, "--save-every", 2, "--out", tmp_path / "r") == 1
+    assert "step 6, player 'discriminator'" in capsys.readouterr().err
+    facts, tensors = checkpoint.load(tmp_path / "r" / "last.safetensors")
+    assert facts["step"] == 6 and all(v.isfinite().all() for v in tensors.values())
+
+
+TRAIN_ERRORS = {
+    "an unknown data set": (["digit", "--steps", "1"], "data='digit' is not known; choose one of: digits"),
+    "an unknown game": (["ring", "--game", "gann"], "game='gann' is not known; choose one of: gan"),
+    "an unknown loss": (["ring", "--loss", "hing"], "loss='hing' is not known; choose one of: hinge"),
+    "no steps": (["ring", "--steps", "0"], "steps must be a whole number of at least 1, got 0"),
+    "negative steps": (["ring", "--steps", "-5"], "steps must be a whole number of at least 1, got -5"),
+    "fractional steps": (["ring", "--steps", "2.5"], "steps must be a whole number of at least 1, got 2.5"),
+    "no seconds": (["ring", "--seconds", "0"], "seconds must be above 0"),
+    "seconds without end": (["ring", "--seconds", "nan"], "seconds must be a finite number"),
+    "a negative seed": (["ring", "--seed", "-1"], "seed must be a whole number of at least 0, got -1"),
+    "a fractional interval": (["ring", "--save-every", "1.5"], "--save-every must be a whole number"),
+    "labels where there are none": (["ring", "--game", "conditional_gan"], "data 'ring' have no labels"),
+    "an unknown device": (["ring", "--device", "tpu9"], "tpu9"),
+    "an unknown precision": (["ring", "--precision", "fp8"], "precision='fp8' is not known"),
+    "a missing file": (["nowhere/points.npz"], "nowhere/points.npz"),
+    "resuming nothing": (["ring", "--resume"], "there is no run"),
+}
+
+
+@pytest.mark.parametrize("case", TRAIN_ERRORS)
+def test_bad_training_input_is_code_2_and_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str):
+    arguments, message = TRAIN_ERRORS[case]
+    assert run("train", *arguments, "--out", tmp_path / "r") == 2
+    assert message in capsys.readouterr().err and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["train", "ring"], ["train", "ring", "--out", "r", "--steps", "x"], ["fly"], []])
+def test_usage_errors_are_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stop:
+        run(*arguments)
+    assert stop.value.code == 2 and "usage:" in capsys.readouterr().err
+
+
+def test_empty_and_wrong_own_data_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    np.savez(tmp_path / "empty.npz", images=np.zeros((0, 16, 16), np.uint8))
+    np.savez(tmp_path / "odd.npz", images=np.zeros((5, 15, 17), np.uint8))
+    np.savez(tmp_path / "nothing.npz", other=np.zeros(3))
+    (tmp_path / "broken.npz").write_bytes(b"not a zip")
+    (tmp_path / "folder").mkdir()
+    for name in ("empty.npz", "odd.npz", "nothing.npz", "broken.npz", "folder"):
+        assert run("train", tmp_path / name, "--out", tmp_path / "r") == 2, name
+        assert capsys.readouterr().err.startswith("ganlib train: ") and not (tmp_path / "r").exists()
+
+
+def test_an_out_that_cannot_be_used_is_refused_untouched(tmp_path: Path, points: Path, capsys):
+    folder = tmp_path / "r"
+    assert run("train", points, "--steps", 2, "--out", folder) == 0
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    for arguments, message in (
+        ([], "already holds a run"),
+        (["--resume"], "is finished"),
+        (["--resume", "--steps", 9], "its schedule ends there"),
+        (["--resume", "--seed", 4], "made under other settings: seed was 0, now 4"),
+        (["--resume", "--loss", "hinge"], "other settings: loss was None, now 'hinge'"),
+    ):
+        assert run("train", points, "--out", folder, *arguments) == 2
+        assert message in capsys.readouterr().err
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+    (tmp_path / "file").write_text("mine")
+    assert run("train", points, "--out", tmp_path / "file") == 2
+    assert run("train", points, "--out", tmp_path / "file" / "below") == 2
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    assert run("train", points, "--out", tmp_path / "full") == 2
+    assert (tmp_path / "file").read_text() == (tmp_path / "full" / "thesis.txt").read_text() == "mine"
+
+
+def test_data_that_changed_are_noticed(tmp_path: Path, points: Path, capsys):
+    folder = tmp_path / "r"
+    assert run("train", points, "--steps", 2, "--out", folder) == 0
+    settings = json.loads((folder / "settings.json").read_text())
+    (folder / "settings.json").write_text(json.dumps({**settings, "finished": False}))
+    np.savez(points, points=np.ones((200, 2), np.float32) * np.arange(200)[:, None], labels=np.arange(200) % 3)
+    assert run("train", points, "--out", folder, "--resume") == 2
+    assert "made with other data" in capsys.readouterr().err
+
+
+def test_bad_runs_and_bad_samples_are_code_2(tmp_path: Path, points: Path, capsys):
+    folder = tmp_path / "r"
+    assert run("train", points, "--steps", 2, "--out", folder) == 0
+    out = tmp_path / "s.npz"
+    (tmp_path / "mine.npz").write_text("mine")
+    for arguments, message in (
+        ([folder, "-n", 0, "--out", out], "-n must be a whole number of at least 1, got 0"),
+        ([folder, "-n", 2.5, "--out", out], "-n must be a whole number"),
+        ([folder, "-n", 3, "--out", tmp_path / "s.txt"], "must end in .npz"),
+        ([folder, "-n", 3, "--out", tmp_path / "no" / "s.npz"], "cannot be written"),
+        ([folder, "-n", 3, "--out", tmp_path / "mine.npz"], "is no file of samples"),
+        ([folder, "-n", 3, "--out", out, "--labels", "3"], "not conditional"),
+        ([folder, "-n", 3, "--out", out, "--labels", "x"], "--labels must be whole numbers"),
+        ([folder, "-n", 3, "--out", out, "--seed", -1], "--seed must be a whole number of at least 0"),
+        ([folder, "-n", 3, "--out", out, "--best"], "has no best checkpoint"),
+        ([tmp_path / "nowhere", "-n", 3, "--out", out], "there is no run"),
+        ([tmp_path, "-n", 3, "--out", out], "is not a run of ganlib"),
+    ):
+        assert run("sample", *arguments) == 2, arguments
+        assert message in capsys.readouterr().err and not out.exists()
+    assert (tmp_path / "mine.npz").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "message"),
+    [
+        ("last.safetensors", lambda raw: raw[:-9], "not a whole safetensors file"),
+        ("settings.json", lambda raw: raw[:20], "cannot be read"),
+        ("settings.json", lambda raw: b"{}", "is not that of a run of ganlib"),
+        ("settings.json", lambda raw: raw.replace(b'"gan"', b'"poker"'), "game='poker' is not known"),
+    ],
+)
+def test_damaged_runs_are_code_2(tmp_path: Path, points: Path, capsys, name: str, damage, message: str):
+    folder = tmp_path / "r"
+    assert run("train", points, "--steps", 2, "--out", folder) == 0
+    (folder / name).write_bytes(damage((folder / name).read_bytes()))
+    for command in (["evaluate", folder], ["sample", folder, "-n", 3, "--out", tmp_path / "s.npz"]):
+        assert run(*command) == 2
+        assert message in capsys.readouterr().err
+    assert not (folder / "metrics.json").exists() and not (tmp_path / "s.npz").exists()
