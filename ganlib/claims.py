@@ -79,8 +79,11 @@ def _show(words: str, shown: str, truth: bool, kind: str) -> None:
         return
     from IPython.display import display
 
-    tail = "".join(f' · <span class="claim-{name}">{html.escape(part)}</span>'
-                   for name, part in (("value", shown), ("remark", remark)) if part)
+    tail = "".join(
+        f' · <span class="claim-{name}">{html.escape(part)}</span>'
+        for name, part in (("value", shown), ("remark", remark))
+        if part
+    )
     rich = f'<div class="claim claim-{kind}"><span class="claim-mark">{mark}</span> {html.escape(words)}{tail}</div>'
     display({"text/html": rich, "text/plain": plain}, raw=True)
 
