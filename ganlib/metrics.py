@@ -76,8 +76,11 @@ def frechet_digits(images: Tensor, split: str = "train") -> float:
     """The Fréchet distance of digits from real ones, in the 64 features of `features.digit_classifier`.
 
     The reference is the mean and covariance of the features of all 4000 training digits of `data.load("digits")`
-    (`split="train"`), or of the 1000 test digits (`split="test"`); it is computed once and kept. Each feature has
-    variance 1 over the training digits, so one average digit repeated for ever would stand at about 64.
+    (`split="train"`), or of the 1000 test digits (`split="test"`); it is computed once and kept.
+
+    The scale: each feature has variance 1 over the training digits, so whoever always draws the same digit stands above
+    64. The 1000 test digits stand at 0.14, or at 4.3 without their ones, 2.9 blurred by 3 × 3 pixels, 41 under noise of
+    standard deviation 0.5. 1000 training digits drawn at random stand at 0.26 to 0.44 from the test digits (five draws).
 
     Args:
         images: (N, 1, 28, 28), floats in [-1, 1] or uint8; more than 64, and the same number in every comparison.
@@ -104,7 +107,7 @@ def class_accuracy(images: Tensor, labels: Tensor) -> float:
         labels: (N,) integers from 0 to 9: what was asked for.
 
     Returns:
-        A share from 0 to 1. Of the real test digits the classifier gets about 99 % right.
+        A share from 0 to 1. Of the real test digits the classifier gets 98.8 % right.
 
     Raises:
         ValueError: other shapes, or labels out of range.

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -77,9 +77,9 @@ def train(images: Tensor, labels: Tensor, steps: int, batch: int = 128, seed: in
 def rescale(net: DigitClassifier, images: Tensor) -> None:
     """Give each feature variance 1 over the images. Leaky ReLU commutes with a positive factor, so the logits stay."""
     std = net.features(images).std(0)
-    net.project.weight /= std[:, None]
-    net.project.bias /= std
-    net.classify.weight *= std
+    net.project.weight.div_(std[:, None])
+    net.project.bias.div_(std)
+    net.classify.weight.mul_(std)
 
 
 def main() -> None:
@@ -96,7 +96,7 @@ def main() -> None:
     print(f"accuracy on {len(shown)} training digits: {accuracy(net, shown.floats, shown.y):.4f}")
     print(f"accuracy on {len(held_out)} test digits: {accuracy(net, held_out.floats, held_out.y):.4f}")
     options.out.parent.mkdir(exist_ok=True)
-    save_file(halved, options.out)
+    options.out.write_bytes(save(halved))
     print(f"{options.out}: {options.out.stat().st_size / 1000:.0f} kB")
 
 
