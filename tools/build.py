@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -62,7 +63,8 @@ def build(profile: str) -> Path:
     html = folder / "_build" / "html"
     if result.returncode:
         for report in sorted(html.glob("reports/**/*.err.log")):
-            print(f"\n===== {report.relative_to(html / 'reports')}\n{report.read_text(encoding='utf8')}", flush=True)
+            traceback = re.sub(r"\x1b\[[\d;]*m", "", report.read_text(encoding="utf8"))  # without its colours
+            print(f"\n===== {report.relative_to(html / 'reports')}\n{traceback}", flush=True)
         raise SystemExit(f"the {profile} build of the book failed: see the warnings above")
     print(f"[build] {profile} book built in {time.time() - start:.0f} s", flush=True)
     return html

@@ -93,7 +93,7 @@ def find_python():  # type: ignore[no-untyped-def]
 
 
 def make_python(fresh):  # type: ignore[no-untyped-def]
-    wanted = digest("requirements.txt")
+    wanted = digest("requirements.txt") + " in " + VENV  # an environment that was moved is broken
     requirements = os.path.join(VENV, "requirements.stamp")
     package = os.path.join(VENV, "package.stamp")
     if fresh or not stamped(requirements, wanted):
@@ -114,7 +114,7 @@ def make_python(fresh):  # type: ignore[no-untyped-def]
 
 
 def pip(*arguments):  # type: ignore[no-untyped-def]
-    run(PYTHON, "-m", "pip", arguments[0], "--quiet", "--no-input", "--disable-pip-version-check", *arguments[1:])
+    run(PYTHON, "-m", "pip", arguments[0], "-qq", "--no-input", "--disable-pip-version-check", *arguments[1:])
 
 
 def node_version(path):  # type: ignore[no-untyped-def]
