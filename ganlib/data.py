@@ -352,9 +352,10 @@ def _read_images(paths: list[Path], size: int | None) -> Tensor:
 
 def _npz(path: Path) -> Arrays:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("it holds one bare array")
+        archive = np.load(path, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise ValueError("it holds one bare array")
+        with archive:
             arrays = {key: archive[key] for key in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} cannot be read as an .npz file of plain arrays: {error}") from error
@@ -550,7 +551,7 @@ def _prose(docstring: str) -> str:
     for block in re.split(r"\n\s*\n", text):
         if block.startswith("  ") or re.match(r">>>|\.\.|[:*+|-]|[\w.]+\(|.*->", block):
             continue  # code, examples, directives, lists, tables, signatures
-        lines += [line.strip() for line in block.split("\n")]
+        lines += [line.strip() for line in block.split(">>>")[0].split("\n")]
     prose = re.sub(r":\w+:`~?([^`<]+)[^`]*`", r"\1", " ".join(lines))  # :func:`name` -> name
     prose = re.sub(r"[`*]+|\s*\[\d+\]_|:(?=:)", "", prose)  # emphasis, footnotes, the second colon before code
     return re.sub(r"\s+", " ", prose).strip()
