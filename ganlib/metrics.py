@@ -78,9 +78,9 @@ def frechet_digits(images: Tensor, split: str = "train") -> float:
     The reference is the mean and covariance of the features of all 4000 training digits of `data.load("digits")`
     (`split="train"`), or of the 1000 test digits (`split="test"`); it is computed once and kept.
 
-    The scale: each feature has variance 1 over the training digits, so whoever always draws the same digit stands above
-    64. The 1000 test digits stand at 0.14, or at 4.3 without their ones, 2.9 blurred by 3 × 3 pixels, 41 under noise of
-    standard deviation 0.5. 1000 training digits drawn at random stand at 0.26 to 0.44 from the test digits (five draws).
+    The scale: each feature has variance 1 over the training digits, so one digit drawn for ever stands above 64.
+    The 1000 test digits stand at 0.14, or at 4.3 without their ones, 2.9 blurred by 3 × 3 pixels, 41 under noise
+    of standard deviation 0.5; five draws of 1000 training digits stood at 0.26 to 0.44 from the test digits.
 
     Args:
         images: (N, 1, 28, 28), floats in [-1, 1] or uint8; more than 64, and the same number in every comparison.
