@@ -182,7 +182,7 @@ class MLPGenerator(_Generator):
         """Points (N, out) from z (N, latent) and labels (N,)."""
         z = self._enter(z, labels)
         with torch.autocast(z.device.type, enabled=False):
-            return cast(Tensor, self.out(self.hidden(z)))
+            return cast(Tensor, self.scale * self.out(self.hidden(z)))
 
 
 class MLPDiscriminator(_Discriminator):

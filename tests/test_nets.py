@@ -80,6 +80,20 @@ def test_prior_is_kept() -> None:
     assert nets.MLPGenerator().prior == "normal" and nets.MLPGenerator(prior="uniform").prior == "uniform"
 
 
+def test_scale_multiplies_what_comes_out_and_divides_what_goes_in() -> None:
+    nets_at: dict[float, tuple[nets.MLPGenerator, nets.MLPDiscriminator]] = {}
+    for scale in (1.0, 0.25):
+        torch.manual_seed(0)
+        nets_at[scale] = nets.MLPGenerator(scale=scale), nets.MLPDiscriminator(scale=scale, fourier=3)
+    z = torch.randn(6, 2)
+    (g, d), (small_g, small_d) = nets_at[1.0], nets_at[0.25]
+    assert torch.equal(small_g(z), g(z) / 4) and torch.equal(g(z), g.out(g.hidden(z)))
+    assert torch.equal(small_d(z / 4), d(z))
+    for value in (0, -1.0, math.inf):
+        with pytest.raises(ValueError, match="scale must be"):
+            nets.MLPGenerator(scale=value)
+
+
 def test_parameters_count() -> None:
     assert nets.parameters_count(nn.Linear(3, 2)) == 8
     assert nets.parameters_count(nets.MLPGenerator(2, 2, 10, 2)) == (2 * 10 + 10) + (10 * 10 + 10) + (10 * 2 + 2)
