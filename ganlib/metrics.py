@@ -140,7 +140,7 @@ class ModeReport(NamedTuple):
 
 
 def modes(samples: Tensor, mixture: toys.Mixture, minimum: int = 20) -> ModeReport:
-    """Count the modes of a mixture that samples reach. First used in chapter 5.
+    """Count the modes of a mixture that samples reach.
 
     A sample belongs to its nearest centre and is of high quality within three standard deviations of it (VEEGAN). In
     two dimensions 98.9 % of real samples are.
