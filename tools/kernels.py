@@ -59,7 +59,7 @@ def environment(quick: bool, threads: int | None = None) -> dict[str, str]:
 
     Args:
         quick: the quick profile (`GANLIB_QUICK=1`) or the full one.
-        threads: torch threads of each kernel; by default two, or one on a machine with a single core.
+        threads: torch threads of each kernel; by default OMP_NUM_THREADS, else two, or one on a machine with one core.
     """
     own = ROOT / "_build" / "kernels"
     startup = own / "ipython" / "profile_default" / "startup" / "00-no-network.py"
@@ -72,7 +72,7 @@ def environment(quick: bool, threads: int | None = None) -> dict[str, str]:
         JUPYTER_CONFIG_DIR=str(own / "config"),
         JUPYTER_DATA_DIR=str(own / "data"),
         JUPYTER_RUNTIME_DIR=str(own / "runtime"),
-        OMP_NUM_THREADS=str(threads or min(2, os.cpu_count() or 1)),
+        OMP_NUM_THREADS=str(threads or os.environ.get("OMP_NUM_THREADS") or min(2, os.cpu_count() or 1)),
         PYTHONHASHSEED="0",
     )
     result.pop("GANLIB_QUICK", None)
