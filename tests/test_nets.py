@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from ganlib import nets
 
@@ -305,3 +306,22 @@ def test_projection_starts_small() -> None:
     x, labels = torch.rand(64, 1, 28, 28) * 2 - 1, torch.arange(64) % 10
     features: Tensor = d.features(nn.functional.pixel_unshuffle(x, 2)).flatten(1)
     assert (features * d.embed.weight[labels]).sum(1).std().item() < 1 and math.isfinite(d(x, labels).sum().item())
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("conditions", CONDITIONS)
+def test_devices_do_not_mix(pair: str, conditions: tuple[str, str]) -> None:
+    """On fake CUDA tensors, which need no GPU: whatever is made inside must be made on the input's device."""
+    kinds = PAIRS[pair][0](classes=3, condition=conditions[0]), PAIRS[pair][1](classes=3, condition=conditions[1])
+    perceptrons = nets.MLPGenerator(64, classes=3), nets.MLPDiscriminator(classes=3, condition=conditions[1], fourier=2)
+    for g, d in (kinds, perceptrons):
+        states = [{**dict(net.named_parameters()), **dict(net.named_buffers())} for net in (g, d)]
+        with FakeTensorMode():
+            on_cuda = [
+                {k: torch.empty(v.shape, dtype=v.dtype, device="cuda") for k, v in state.items()} for state in states
+            ]
+            z = torch.randn(8, 64, device="cuda")
+            labels = torch.zeros(8, dtype=torch.int64, device="cuda")
+            x = torch.func.functional_call(g, on_cuda[0], (z, labels))
+            logits = torch.func.functional_call(d, on_cuda[1], (x, labels))
+        assert x.device.type == logits.device.type == "cuda" and logits.shape == (8,)
