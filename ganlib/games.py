@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from . import compute, losses
+from . import compute, losses, penalties
 from ._check import finite, one_of
 from .engine import Batch, Game, Player, cosine
 from .penalties import Penalty
@@ -26,7 +26,7 @@ def gan(
     data: Any,
     *,
     loss: str | losses.Loss = "non_saturating",
-    penalty: Penalty | Sequence[Penalty] = (),
+    penalty: str | Penalty | Sequence[str | Penalty] = (),
     turns: int = 1,
     batch: int = 64,
     lr: float | tuple[float, float] = 2e-4,
@@ -45,7 +45,7 @@ def gan(
         discriminator: samples (N, …) -> logits (N,).
         data: a `data.Dataset`, a density of `toys`, or a float tensor (N, …).
         loss: a name of `losses.LOSSES`, or a `losses.Loss`.
-        penalty: one or several of `penalties`, added to the discriminator's loss.
+        penalty: one or several of `penalties` (or names of `penalties.PENALTIES`), added to the discriminator's loss.
         turns: discriminator updates a round (k in Algorithm 1 of Goodfellow et al.).
         batch: samples a turn.
         lr: learning rate of Adam, or a pair (generator's, discriminator's).
@@ -66,7 +66,8 @@ def gan(
     if not conditional and (getattr(generator, "classes", None) or getattr(discriminator, "classes", None)):
         raise ValueError("generator and discriminator take labels (their .classes is set): use games.conditional_gan")
     rule = losses.get(loss)
-    due = (penalty,) if isinstance(penalty, Penalty) else tuple(penalty)
+    asked = (penalty,) if isinstance(penalty, str | Penalty) else tuple(penalty)
+    due = [p for p in map(penalties.get, asked) if p is not None]
     place = compute.device() if device is None else torch.device(device)
     precision = compute.precision(place) if precision is None else precision
     one_of("precision", precision, compute.PRECISIONS)
@@ -174,6 +175,7 @@ def _adam(net: nn.Module, lr: float, betas: tuple[float, float], device: torch.d
         raise ValueError(f"lr must be above 0, got {lr}")
     if len(betas) != 2 or not all(0 <= finite("betas", b) < 1 for b in betas):
         raise ValueError(f"betas must be two numbers of at least 0 and below 1, got {betas}")
+    betas = (float(betas[0]), float(betas[1]))
     net.to(device)
     return torch.optim.Adam(net.parameters(), lr, betas, fused=device.type in ("cpu", "cuda"))
 

@@ -56,12 +56,31 @@ class Settings:
 
 
 def load_data(name: str) -> Any:
-    """The density or data set of this name, folder or file; an unknown name lists the known ones."""
+    """The density or data set of this name, folder or file; an unknown name lists the known ones.
+
+    Images of a size that the networks do not take are cut to a square and shrunk to a power of two of at most 64.
+    """
     if name in toys.TOYS:
         return toys.get(name)
     if name not in data.names() and not Path(name).exists():
         one_of("data", name, [*toys.TOYS, *data.names()])
-    return data.load(name)
+    try:
+        source = data.load(name)
+        if not source.is_image or _square(*source.image_shape[1:]):
+            return source
+        side = min(source.image_shape[1:])
+    except ValueError as error:
+        if not Path(name).is_dir() or "size" not in str(error):
+            raise
+        side = 64  # photographs of several sizes
+    if side < 16:
+        raise ValueError(f"data {name!r} are images with a side of {side} pixels; they need at least 16")
+    return data.load(name, size=min(64, 2 ** (side.bit_length() - 1)))
+
+
+def _square(height: int, width: int) -> bool:
+    """Whether the image networks take this size as it is: 28, or a power of two from 16."""
+    return height == width and (height == 28 or (height >= 16 and height & (height - 1) == 0))
 
 
 def build(settings: Settings, *, device: str | None = None, precision: str | None = None) -> Game:
