@@ -137,12 +137,12 @@ def _images(source: Any, shape: torch.Size, classes: int | None, settings: Setti
         {
             "loss": "non_saturating",
             "penalty": penalties.r1(0.1, every=8),
-            "batch": 64,
-            "lr": 1e-3,
+            "batch": 32,
+            "lr": 2e-3,
             "betas": (0.0, 0.99),
             "averaging": 0.995,
             "anneal": False,
-            "steps": 2000,
+            "steps": 3000,
         },
     )
 
