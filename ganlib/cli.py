@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import __version__, checkpoint, compute, recipes, toys
+from . import __version__, checkpoint, compute, data, recipes, toys
 from ._check import positive_int
 from .engine import Game, NonFiniteLoss, spread_labels
 from .recipes import Settings
@@ -56,36 +56,41 @@ def _parser() -> argparse.ArgumentParser:
         prog="ganlib", description="Train, sample and judge generative adversarial networks."
     )
     parser.add_argument("--version", action="version", version=f"ganlib {__version__}")
-    commands = parser.add_subparsers(dest="name", required=True)
+    commands = parser.add_subparsers(dest="name", metavar="COMMAND", required=True)
 
+    known = ", ".join([*toys.TOYS, *data.names()])
     train = commands.add_parser("train", help="train a GAN and keep the run in a folder")
-    train.add_argument("data", metavar="DATA", help="a data set's name, a folder of images, or an .npz file")
+    train.add_argument("data", metavar="DATA", help=f"{known}, a folder of images, or an .npz file")
     train.add_argument("--out", metavar="RUN", required=True, help="folder of the run")
-    train.add_argument("--game", help="gan (the default) or conditional_gan")
+    train.add_argument("--game", help="gan (the default), or conditional_gan for data with labels")
     train.add_argument("--loss", help="minimax, non_saturating, least_squares, wasserstein, hinge or rpgan")
     length = train.add_mutually_exclusive_group()
     length.add_argument("--steps", type=_number, help="rounds to play; the default suits the data")
     length.add_argument("--seconds", type=_number, help="seconds to play, counted from the start of the first round")
     train.add_argument("--seed", type=_number, help="of initial weights and all draws (default 0)")
     train.add_argument("--save-every", type=_number, default=100, help="rounds between checkpoints (default 100)")
-    train.add_argument("--resume", action="store_true", help="go on with the run in RUN")
+    train.add_argument("--resume", action="store_true", help="go on with the run in RUN, naming the same DATA")
     train.add_argument("--device", help="cpu, cuda, mps …; by default the accelerator there is")
     train.add_argument("--precision", help="fp32 or bf16; by default what the hardware is fast at")
     train.set_defaults(command=_train)
 
     sample = commands.add_parser("sample", help="draw samples from a run's averaged generator")
-    sample.add_argument("run", metavar="RUN")
+    sample.add_argument("run", metavar="RUN", help="folder of a run that `ganlib train` made")
     sample.add_argument("-n", type=_number, required=True, help="how many")
     sample.add_argument(
         "--out", metavar="FILE.npz", required=True, help="arrays `samples`, and `labels` if conditional"
     )
     sample.add_argument("--seed", type=_number, default=0, help="of the latents (default 0)")
     sample.add_argument("--labels", help="classes to ask for, such as 3,7 (repeated in turn)")
-    sample.add_argument("--best", action="store_true", help="from the best checkpoint instead of the last")
+    sample.add_argument(
+        "--best",
+        action="store_true",
+        help="from the checkpoint nearest to real digits (runs on digits and mnist keep one) instead of the last",
+    )
     sample.set_defaults(command=_sample)
 
     evaluate = commands.add_parser("evaluate", help="print a run's metrics and write them to RUN/metrics.json")
-    evaluate.add_argument("run", metavar="RUN")
+    evaluate.add_argument("run", metavar="RUN", help="folder of a run that `ganlib train` made")
     evaluate.set_defaults(command=_evaluate)
     return parser
 

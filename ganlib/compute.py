@@ -81,7 +81,10 @@ def precision(device: torch.device | str | None = None) -> str:
 
 
 def _resolved(chosen: torch.device | str | None) -> torch.device:
-    return device() if chosen is None else torch.device(chosen)
+    try:
+        return device() if chosen is None else torch.device(chosen)
+    except RuntimeError as error:  # torch lists every kind of device it was ever written for
+        raise ValueError(f"device={chosen!r} is no device; choose one of: {', '.join(_present())}") from error
 
 
 def _fast_bf16(chosen: torch.device) -> bool:

@@ -63,7 +63,8 @@ class Dataset:
     def __post_init__(self) -> None:
         x, y = self.x, self.y
         if not isinstance(x, Tensor) or x.dtype not in (torch.uint8, torch.float32):
-            raise TypeError(f"x must be a tensor of uint8 images or float32 points, got {getattr(x, 'dtype', type(x))}")
+            got = x.dtype if isinstance(x, Tensor) else type(x)
+            raise TypeError(f"x must be a tensor of uint8 images or float32 points, got {got}")
         if x.dtype == torch.uint8:
             _check.shape("x", x, "(N, C, H, W) for uint8 images", x.dim() == 4)
         else:
@@ -75,6 +76,8 @@ class Dataset:
         _check.shape("y", y, f"({len(x)},)", isinstance(y, Tensor) and y.shape == (len(x),))
         if y.dtype != torch.int64:
             raise TypeError(f"y must be whole numbers (torch.int64), got {y.dtype}")
+        if not self.classes:
+            raise ValueError("classes must name the classes that y counts, got none")
         if y.min() < 0 or y.max() >= len(self.classes):
             raise ValueError(
                 f"y must lie between 0 and {len(self.classes) - 1}, one for each of the {len(self.classes)} classes, "
@@ -125,10 +128,12 @@ class Dataset:
             Samples as float32 (N, …) like `floats`, and labels (N,) or None.
 
         Raises:
-            ValueError: n is larger than the set.
+            TypeError, ValueError: n is not a whole number or larger than the set, or there is no generator.
         """
         if _check.positive_int("n", n) > len(self):
             raise ValueError(f"batch must be at most the {len(self)} samples of {self.name}, got {n}")
+        if not isinstance(generator, torch.Generator):
+            raise TypeError(f"generator must be a torch.Generator, such as compute.generator(0), got {generator!r}")
         index = torch.randint(len(self), (n,), generator=generator).to(self.x.device)
         return _floats(self.x[index]), None if self.y is None else self.y[index]
 
@@ -358,7 +363,9 @@ def _npz(path: Path) -> Arrays:
         with archive:
             arrays = {key: archive[key] for key in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} cannot be read as an .npz file of plain arrays: {error}") from error
+        # Not numpy's own words for what is no archive: they advise to unpickle it.
+        why = "it is none, or holds Python objects" if "pickle" in str(error) else error
+        raise ValueError(f"{path} cannot be read as an .npz file of plain arrays: {why}") from error
     key = next((key for key in ("images", "points", "samples") if key in arrays), None)
     if key is None:
         raise ValueError(

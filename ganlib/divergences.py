@@ -125,7 +125,7 @@ def js(p: Tensor, q: Tensor, alpha: float = 0.5) -> Tensor:
     Args:
         p: (K,) probabilities.
         q: (K,) probabilities.
-        alpha: weight of p, between 0 and 1.
+        alpha: weight of p, strictly between 0 and 1.
 
     Returns:
         a 0-dimensional tensor, in nats.
@@ -425,7 +425,7 @@ def kl_monte_carlo(p: toys.Density, q: HasLogProb, n: int, generator: torch.Gene
     """KL(p‖q) as the mean of log p(x) − log q(x) over n draws x ~ p.
 
     Args:
-        p: a density with `sample` and `log_prob`, in any dimension.
+        p: a density with `sample(n, generator)` and `log_prob`, such as those of `toys`, in any dimension.
         q: a density with `log_prob`.
         n: how many draws, at least 2.
         generator: where they come from.
@@ -447,11 +447,11 @@ def js_monte_carlo(
     """JS_α(p‖q) = α E_p log(p/m) + (1 − α) E_q log(q/m) over n draws of each.
 
     Args:
-        p: a density with `sample` and `log_prob`, in any dimension.
+        p: a density with `sample(n, generator)` and `log_prob`, such as those of `toys`, in any dimension.
         q: another.
         n: how many draws of each, at least 2.
         generator: where they come from.
-        alpha: weight of p, between 0 and 1.
+        alpha: weight of p, strictly between 0 and 1.
 
     Returns:
         the estimate and its standard error, in nats.
@@ -486,7 +486,7 @@ def optimal_discriminator(p_d: Tensor, p_g: Tensor, alpha: float | None = None) 
     Args:
         p_d: densities of the data at some points, any shape.
         p_g: densities of the model at the same points.
-        alpha: share of real samples, between 0 and 1; by default no weights.
+        alpha: share of real samples, strictly between 0 and 1; by default no weights.
 
     Returns:
         probabilities that x is real, in the shape of the densities.
@@ -529,7 +529,7 @@ def value(d_real: Tensor, d_fake: Tensor, alpha: float | None = None) -> Tensor:
     Args:
         d_real: probabilities that D gives to real samples, any shape.
         d_fake: probabilities that D gives to generated samples, any shape.
-        alpha: weight of the reals, between 0 and 1; by default no weights.
+        alpha: weight of the reals, strictly between 0 and 1; by default no weights.
 
     Returns:
         a 0-dimensional tensor, in nats.
@@ -560,7 +560,8 @@ def value_1d(
 
     Args:
         discriminator: a function from x (points,) float64 to probabilities that x is real, (points,) or (points, 1);
-            take the sigmoid in float64, in float32 it is 1 from logits of 17 on.
+            take the sigmoid in float64, in float32 it is 1 from logits of 17 on. For a network that is
+            `lambda x: net(x[:, None].float()).double().sigmoid()`.
         p_d: density of the data, as p in `kl_1d`.
         p_g: density of the model, as p in `kl_1d`.
         lower: where the integral starts.

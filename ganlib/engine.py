@@ -69,7 +69,7 @@ class Player:
         loss: what it minimises, a function of a `Batch` returning a scalar tensor, or a mapping of named
             terms whose sum is minimised: the first is the loss proper, the others (a penalty …) stand in the
             history as "player.term".
-        optimizer: steps the parameters of `net`.
+        optimizer: steps the parameters of `net`, and must have been given those.
         turns: updates a round (Goodfellow's k for the discriminator).
         after: called with `net` after every update (weight clipping).
     """
@@ -82,6 +82,10 @@ class Player:
 
     def __post_init__(self) -> None:
         positive_int("turns", self.turns)
+        if not callable(self.loss):
+            raise TypeError(f"loss must be a function of a Batch, got {self.loss!r}")
+        if isinstance(self.optimizer, type):
+            raise TypeError(f"optimizer must be one that is made, {self.optimizer.__name__}(net.parameters(), …)")
 
 
 @dataclass
@@ -118,10 +122,10 @@ class Game:
 
     Args:
         players: name -> `Player`, in the order of their turns.
-        data: a `data.Dataset`, a density of `toys`, or a float tensor (N, …).
+        data: a `data.Dataset`, a density of `toys`, or a float tensor (N, …), float32 like the networks.
         generator: the player that makes samples.
         latent: numbers in z; by default what the generator says (`generator.latent`).
-        batch: samples a turn.
+        batch: samples a turn, at most as many as the data hold.
         seed: keys every random draw of the game. Initial weights are the networks' own affair.
         averaging: decay β of the exponential average of the generator's weights (with a ramp over the
             first rounds); None for no average. Samples come from the average.
@@ -129,6 +133,14 @@ class Game:
             weights of `games` to 0); None keeps them constant. Play ends there.
         device: where to play; by default `compute.device()`.
         settings: words and numbers that describe this game to a checkpoint; a run resumes only under the same.
+
+    Attributes:
+        players: name -> `Player`, as given.
+        generator: the net of the player that makes samples.
+        average: the averaged generator, or None without averaging.
+        step: rounds played so far.
+        history: a `History` of them.
+        data, batch, latent, seed, averaging, anneal, device: as given, defaults filled in.
 
     Raises:
         ValueError, TypeError: naming the argument, what came, and what would be right.
@@ -148,12 +160,12 @@ class Game:
         device: torch.device | str | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        if not players or not all(isinstance(p, Player) for p in players.values()):
+        if not isinstance(players, Mapping) or not players or not all(isinstance(p, Player) for p in players.values()):
             raise TypeError("players must be a mapping from names to at least one Player")
         if generator not in players:
             raise ValueError(f"generator={generator!r} is not a player; the players are: {', '.join(players)}")
         self.players = dict(players)
-        self.device = torch.device(device) if device is not None else compute.device()
+        self.device = compute._resolved(device)
         self.batch = positive_int("batch", batch)
         self.seed = positive_int("seed", seed, minimum=0)
         self.anneal = None if anneal is None else positive_int("anneal", anneal)
@@ -163,7 +175,10 @@ class Game:
         self.generator: nn.Module = self.players[generator].net
         found = getattr(self.generator, "latent", None) if latent is None else latent
         if found is None:
-            raise ValueError("latent is missing: give Game(latent=…), or the generator an attribute .latent")
+            raise ValueError(
+                f"latent is missing: this generator, {type(self.generator).__name__}, has no attribute .latent "
+                f"that says how long z is; give it one, or Game(latent=…)"
+            )
         self.latent = positive_int("latent", found)
         for player in self.players.values():
             player.net.to(self.device)
@@ -207,11 +222,11 @@ class Game:
         """Play so many rounds more, or for so many seconds (counted from the start of the first round).
 
         Args:
-            steps: rounds to play.
+            steps: rounds to play; either this or `seconds` must be given.
             seconds: instead of `steps`; a schedule then follows the clock.
             progress: show a bar (it removes itself, so that nothing stays in a published page).
             every: call `watch` after each so many rounds (default: after each).
-            watch: gets the game; what it returns, a mapping, is kept in `history.watched`.
+            watch: gets the game; what it returns, a mapping or None for nothing, is kept in `history.watched`.
             save: a folder that gets a checkpoint before the first round, after each `save_every` rounds, and at the
                 end or on Ctrl-C; `resume` goes on from there.
             save_every: rounds between two checkpoints.
@@ -220,11 +235,14 @@ class Game:
             The history of the whole game so far (also `game.history`).
 
         Raises:
+            ValueError, TypeError: neither or both of `steps` and `seconds`, more steps than `anneal` leaves, another
+                argument that is not as above, or a loss or `watch` that returns something else than it should.
             NonFiniteLoss: names the step and the player; parameters are the last good ones.
             KeyboardInterrupt: after Ctrl-C, at the end of the round: the game can be used and played on.
         """
         if (steps is None) == (seconds is None):
-            raise ValueError("give either steps (a whole number) or seconds")
+            got = "neither" if steps is None else "both"
+            raise ValueError(f"give either steps (a whole number) or seconds, got {got}")
         limit = None if steps is None else positive_int("steps", steps)
         if seconds is not None and finite("seconds", seconds) <= 0:
             raise ValueError(f"seconds must be above 0, got {seconds}")
@@ -255,6 +273,8 @@ class Game:
                 if watch is not None and self.step % every == 0:
                     seen = watch(self)
                     if seen is not None:
+                        if not isinstance(seen, Mapping):
+                            raise TypeError(f"watch must return a mapping or None, got {type(seen).__name__}")
                         self.history.watched.append({"step": self.step, **seen})
                 if save is not None and self.step % save_every == 0:
                     self.save(save)
@@ -293,6 +313,12 @@ class Game:
             player.optimizer.zero_grad(set_to_none=True)
             result = player.loss(self.draw(name, turn))
             terms = result if isinstance(result, dict) else {"": result}
+            if not terms or not all(isinstance(value, Tensor) and value.numel() == 1 for value in terms.values()):
+                got = [f"shape {tuple(v.shape)}" if isinstance(v, Tensor) else type(v).__name__ for v in terms.values()]
+                raise TypeError(
+                    f"player {name!r}: its loss must return a scalar tensor, or a dict of scalar tensors, "
+                    f"got {', '.join(got) or 'an empty dict'}"
+                )
             for i, (term, value) in enumerate(terms.items()):
                 key = name if i == 0 else f"{name}.{term}"
                 sums[key] = sums.get(key, 0.0) + self._finite(name, key, value.detach())
@@ -310,7 +336,8 @@ class Game:
         if not math.isfinite(number):
             raise NonFiniteLoss(
                 f"step {self.step}, player {player!r}: the {what if what != player else 'loss'} is {number}; the game "
-                f"stopped before using it and keeps its last good parameters. Try a smaller learning rate or a penalty."
+                f"stopped before using it and keeps its last good parameters. Try a smaller learning rate or a penalty"
+                + (", and see that the data are finite." if self.step == 0 else ".")
             )
         return number
 
@@ -406,7 +433,10 @@ def spread_labels(labels: Any, n: int, classes: int | None) -> Tensor | None:
         if labels is not None:
             raise ValueError("labels were given, but this generator is not conditional (its .classes is None)")
         return None
-    asked = torch.arange(classes) if labels is None else torch.as_tensor(labels).reshape(-1)
+    try:
+        asked = torch.arange(classes) if labels is None else torch.as_tensor(labels).reshape(-1)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"labels must be whole numbers from 0 to {classes - 1}, got {labels!r}") from error
     if asked.numel() == 0 or asked.is_floating_point() or asked.dtype == torch.bool:
         raise ValueError(f"labels must be whole numbers, at least one of them, got {labels!r}")
     if asked.min() < 0 or asked.max() >= classes:
@@ -443,8 +473,10 @@ def _drawer(data: Any, batch: int, device: torch.device) -> tuple[str, Draw]:
             return data.sample(n, rng).to(device), None
 
         return str(getattr(data, "name", type(data).__name__)), draw_density
+    named = ": for a set by its name, ganlib.recipes.load_data(name)" if isinstance(data, str) else ""
     raise TypeError(
-        f"data must be a ganlib.data.Dataset, a density of ganlib.toys or a float tensor, got {type(data).__name__}"
+        f"data must be a ganlib.data.Dataset, a density of ganlib.toys or a float tensor, "
+        f"got {type(data).__name__}{named}"
     )
 
 

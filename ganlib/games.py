@@ -7,7 +7,7 @@ r"""Every GAN as players and losses: each game is a few short functions that rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -41,13 +41,13 @@ def gan(
     """The adversarial game of two networks; labels of the data are ignored. First built in chapter 5.
 
     Args:
-        generator: z (N, latent) -> samples, with an attribute `latent`.
+        generator: z (N, latent) -> samples, with an attribute `latent`, the length of z.
         discriminator: samples (N, …) -> logits (N,).
-        data: a `data.Dataset`, a density of `toys`, or a float tensor (N, …).
+        data: a `data.Dataset`, a density of `toys`, or a float tensor (N, …), float32 like the networks.
         loss: a name of `losses.LOSSES`, or a `losses.Loss`.
         penalty: one or several of `penalties` (or names of `penalties.PENALTIES`), added to the discriminator's loss.
         turns: discriminator updates a round (k in Algorithm 1 of Goodfellow et al.).
-        batch: samples a turn.
+        batch: samples a turn, at most as many as the data hold.
         lr: learning rate of Adam, or a pair (generator's, discriminator's).
         betas: Adam's β₁ and β₂.
         seed: keys every draw of data and latents.
@@ -65,10 +65,18 @@ def gan(
     """
     if not conditional and (getattr(generator, "classes", None) or getattr(discriminator, "classes", None)):
         raise ValueError("generator and discriminator take labels (their .classes is set): use games.conditional_gan")
+    for role, net in (("generator", generator), ("discriminator", discriminator)):
+        if not isinstance(net, nn.Module):
+            raise TypeError(f"{role} must be an nn.Module, such as nets.MLP{role.title()}(), got {net!r}")
     rule = losses.get(loss)
+    if not isinstance(penalty, str | Penalty | Iterable):
+        raise TypeError(
+            f"penalty must be a name, a Penalty such as penalties.r1(), or a sequence of them (empty for none), "
+            f"got {penalty!r}"
+        )
     asked = (penalty,) if isinstance(penalty, str | Penalty) else tuple(penalty)
     due = [p for p in map(penalties.get, asked) if p is not None]
-    place = compute.device() if device is None else torch.device(device)
+    place = compute._resolved(device)
     precision = compute.precision(place) if precision is None else precision
     one_of("precision", precision, compute.PRECISIONS)
     has_batch_norm = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in discriminator.modules())
@@ -116,6 +124,8 @@ def gan(
             if p.project is not None:
                 p.project(net)
 
+    if isinstance(lr, list) or (isinstance(lr, tuple) and len(lr) != 2):
+        raise ValueError(f"lr must be one number, or a tuple of two (generator's, discriminator's), got {lr}")
     lr_generator, lr_discriminator = lr if isinstance(lr, tuple) else (lr, lr)
     players = {
         "discriminator": Player(
@@ -173,7 +183,7 @@ def _labelled(net: nn.Module, labels: tuple[Tensor, ...], x: Tensor) -> Tensor:
 def _adam(net: nn.Module, lr: float, betas: tuple[float, float], device: torch.device) -> torch.optim.Adam:
     if finite("lr", lr) <= 0:
         raise ValueError(f"lr must be above 0, got {lr}")
-    if len(betas) != 2 or not all(0 <= finite("betas", b) < 1 for b in betas):
+    if not isinstance(betas, tuple | list) or len(betas) != 2 or not all(0 <= finite("betas", b) < 1 for b in betas):
         raise ValueError(f"betas must be two numbers of at least 0 and below 1, got {betas}")
     betas = (float(betas[0]), float(betas[1]))
     net.to(device)

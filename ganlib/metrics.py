@@ -190,7 +190,10 @@ def nearest(samples: Tensor, dataset: Any, k: int = 1) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: shapes that differ, or k above M.
     """
-    reals = _floats(dataset.floats if hasattr(dataset, "floats") else dataset)
+    reals = dataset.floats if hasattr(dataset, "floats") else dataset
+    if not hasattr(reals, "__len__"):
+        raise TypeError(f"dataset must be a data.Dataset or a tensor, got {type(dataset).__name__}")
+    reals = _floats(reals)
     samples = _floats(samples)
     wanted = ", ".join(["N", *map(str, reals.shape[1:])])
     _check.shape("samples", samples, f"({wanted})", samples.shape[1:] == reals.shape[1:] and len(samples) > 0)

@@ -300,6 +300,9 @@ def samples_2d(
     points = _array(samples)
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"samples must have shape (N, 2), got {tuple(points.shape)}")
+    needed = ("log_prob", "sample") if limits is None else ("log_prob",)
+    if density is not None and not all(hasattr(density, name) for name in needed):
+        raise TypeError(f"density must have log_prob and sample, as those of ganlib.toys have, got {density!r}")
     if limits is None:
         rng = torch.Generator().manual_seed(0)
         spread = points if density is None else _array(density.sample(4000, rng))
@@ -389,6 +392,10 @@ def _array(values: Any) -> NDArray[np.float64]:
 
 def _tiles(images: Any) -> NDArray[np.uint8]:
     """(N, C, H, W) floats in [-1, 1] or uint8 -> (N, H, W, 3) uint8."""
+    if hasattr(images, "floats"):
+        raise TypeError(
+            f"images must be a tensor or an array, such as the .x of a Dataset, got {type(images).__name__}"
+        )
     images = torch.as_tensor(images).detach().cpu()
     if images.ndim != 4 or images.shape[1] not in (1, 3) or not len(images):
         raise ValueError(f"images must have shape (N, C, H, W) with N ≥ 1 and C = 1 or 3, got {tuple(images.shape)}")
