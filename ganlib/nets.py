@@ -2,8 +2,8 @@
 
 A generator maps latent vectors z (N, latent) to samples, a discriminator maps samples to logits (N,): the sigmoid is
 left to the loss. A conditional network (`classes` given) also takes labels (N,). The DCGAN pair follows Radford et al.
-2015 (https://arxiv.org/abs/1511.06434); the shuffle pair has the same interface, keeps to the 3×3 convolutions that CPUs
-are best at, and is what the command line uses for images.
+2015 (https://arxiv.org/abs/1511.06434); the shuffle pair has the same interface, keeps to the 3×3 convolutions that
+CPUs are best at, and is what the command line uses for images.
 
 Ways to take labels in: "concatenation" puts a one-hot code beside the input (Mirza and Osindero 2014,
 https://arxiv.org/abs/1411.1784), "embedding" a learned one, and "projection", for discriminators, adds the inner
