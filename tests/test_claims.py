@@ -47,8 +47,9 @@ def test_a_false_claim_is_shown_and_then_raises(trained: bool, capsys: pytest.Ca
 def test_a_quick_run_does_not_judge_claims_about_training(quick: None, capsys: pytest.CaptureFixture[str]) -> None:
     claim("all modes found", False, value=1, trained=True)
     claim("all modes found", True, value=8, trained=True)
-    assert capsys.readouterr().out == ("✗ all modes found · 1 · not judged in a quick run\n"
-                                       "✓ all modes found · 8 · not judged in a quick run\n")
+    assert capsys.readouterr().out == (
+        "✗ all modes found · 1 · not judged in a quick run\n✓ all modes found · 8 · not judged in a quick run\n"
+    )
 
 
 def test_a_quick_run_still_evaluates_them(quick: None) -> None:
@@ -72,16 +73,31 @@ def test_a_function_is_called_once() -> None:
         claim("false", lambda: False)
 
 
-@pytest.mark.parametrize("kind", [bool, np.bool_, torch.tensor, np.array, lambda b: torch.tensor([b]),
-                                  lambda b: lambda: np.bool_(b)])
+@pytest.mark.parametrize(
+    "kind", [bool, np.bool_, torch.tensor, np.array, lambda b: torch.tensor([b]), lambda b: lambda: np.bool_(b)]
+)
 def test_truth_values_of_every_kind(kind: object) -> None:
     claim("true", kind(True))
     with pytest.raises(ClaimError):
         claim("false", kind(False))
 
 
-@pytest.mark.parametrize("holds", [1, 0, None, "yes", 0.5, np.float64(1), torch.tensor(1.0), torch.tensor([True, True]),
-                                   np.array([True, True]), [True], lambda: None])
+@pytest.mark.parametrize(
+    "holds",
+    [
+        1,
+        0,
+        None,
+        "yes",
+        0.5,
+        np.float64(1),
+        torch.tensor(1.0),
+        torch.tensor([True, True]),
+        np.array([True, True]),
+        [True],
+        lambda: None,
+    ],
+)
 def test_what_is_no_truth_value_is_refused(holds: object, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(TypeError, match="holds must be True or False"):
         claim("words", holds)
@@ -93,13 +109,23 @@ def test_words_must_be_text() -> None:
         claim(True, "JS is symmetric")
 
 
-@pytest.mark.parametrize("value, text", [
-    (0, "0"), (12345678, "12345678"), (0.123456, "0.1235"), (float("nan"), "nan"), (1e-9, "1e-09"),
-    ("8 of 8", "8 of 8"), (True, "True"), (np.float32(0.25), "0.25"),
-    (torch.tensor(0.69314), "0.6931"), ([0.11111, 2], "0.1111, 2"),
-    (torch.tensor([0.5, 0.25], requires_grad=True), "0.5, 0.25"),
-    ({"k = 1": 0.33333, "k = 5": 2}, "k = 1: 0.3333, k = 5: 2"),
-])
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (0, "0"),
+        (12345678, "12345678"),
+        (0.123456, "0.1235"),
+        (float("nan"), "nan"),
+        (1e-9, "1e-09"),
+        ("8 of 8", "8 of 8"),
+        (True, "True"),
+        (np.float32(0.25), "0.25"),
+        (torch.tensor(0.69314), "0.6931"),
+        ([0.11111, 2], "0.1111, 2"),
+        (torch.tensor([0.5, 0.25], requires_grad=True), "0.5, 0.25"),
+        ({"k = 1": 0.33333, "k = 5": 2}, "k = 1: 0.3333, k = 5: 2"),
+    ],
+)
 def test_values_are_shown_in_a_few_characters(value: object, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     claim("words", True, value)
     assert capsys.readouterr().out == f"✓ words · {text}\n"
@@ -165,11 +191,18 @@ def test_a_notebook_tells_true_false_and_untrained_apart(notebook: Notebook, mon
     assert [re.sub("[^✓✗]", "", shown["text/plain"]) for shown in notebook.shown] == ["✓", "✗", "✓", "✗"]
 
 
-@pytest.mark.parametrize("ipython", [None, types.SimpleNamespace(get_ipython=lambda: None),
-                                     types.SimpleNamespace(get_ipython=lambda: types.SimpleNamespace()),
-                                     types.SimpleNamespace()])
-def test_without_a_kernel_it_prints(ipython: object, monkeypatch: pytest.MonkeyPatch,
-                                    capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "ipython",
+    [
+        None,
+        types.SimpleNamespace(get_ipython=lambda: None),
+        types.SimpleNamespace(get_ipython=lambda: types.SimpleNamespace()),
+        types.SimpleNamespace(),
+    ],
+)
+def test_without_a_kernel_it_prints(
+    ipython: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     claim("words", True)
     assert capsys.readouterr().out == "✓ words\n"
@@ -178,8 +211,10 @@ def test_without_a_kernel_it_prints(ipython: object, monkeypatch: pytest.MonkeyP
 
 def test_in_a_real_kernel() -> None:
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
-    cell = nbformat.v4.new_code_cell(f"import sys; sys.path[:0] = {sys.path!r}\nfrom ganlib import claim\n"
-                                     "claim('x < y', True, value=0.5)\nclaim('worse', False, value=2)")
+    cell = nbformat.v4.new_code_cell(
+        f"import sys; sys.path[:0] = {sys.path!r}\nfrom ganlib import claim\n"
+        "claim('x < y', True, value=0.5)\nclaim('worse', False, value=2)"
+    )
     book = nbformat.v4.new_notebook(cells=[cell])
     with pytest.raises(nbclient.exceptions.CellExecutionError):
         nbclient.NotebookClient(book, kernel_name="python3", timeout=120).execute()

@@ -50,7 +50,8 @@ def test_device_override(accelerator: None, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("name", ["banana", "meta", "xpu:7", "cuda:99"])
 def test_device_override_that_cannot_be_used_names_the_ones_that_can(
-        name: str, no_accelerator: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    name: str, no_accelerator: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GANLIB_DEVICE", name)
     with pytest.raises(ValueError, match=f"GANLIB_DEVICE='{name}' cannot be used here; choose one of: cpu$"):
         compute.device()
@@ -108,7 +109,8 @@ def test_autocast() -> None:
 
 @pytest.mark.parametrize("name, dtype", [("bf16", torch.bfloat16), ("fp32", torch.float32)])
 def test_autocast_follows_the_precision_of_this_machine(
-        name: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    name: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GANLIB_DEVICE", "cpu")
     monkeypatch.setenv("GANLIB_PRECISION", name)
     assert product_dtype(compute.autocast()) == dtype
@@ -187,8 +189,19 @@ def test_generator_differs_where_the_key_does(one: tuple[int | str, ...], other:
 
 
 def test_generator_keeps_parts_and_types_apart() -> None:
-    alike: list[tuple[int | str, ...]] = [(1,), ("1",), (1, 1), (11,), ("ab", "c"), ("a", "bc"), ("abc",),
-                                    (0, 1), (1, 0), ("a', 'b",), ("a", "b")]
+    alike: list[tuple[int | str, ...]] = [
+        (1,),
+        ("1",),
+        (1, 1),
+        (11,),
+        ("ab", "c"),
+        ("a", "bc"),
+        ("abc",),
+        (0, 1),
+        (1, 0),
+        ("a', 'b",),
+        ("a", "b"),
+    ]
     assert len({tuple(draws(*key)) for key in alike}) == len(alike)
 
 
@@ -205,8 +218,16 @@ def test_generator_has_no_global_side_effect() -> None:
 def test_generator_is_the_same_in_another_process_whatever_its_hash_seed() -> None:
     code = "from ganlib import compute; print(compute.generator(0, 'z', 17).initial_seed())"
     path = os.pathsep.join(sys.path)
-    seeds = {subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path}).stdout for seed in "12"}
+    seeds = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path},
+        ).stdout
+        for seed in "12"
+    }
     assert seeds == {f"{compute.generator(0, 'z', 17).initial_seed()}\n"}
 
 

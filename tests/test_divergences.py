@@ -297,8 +297,9 @@ def test_gradients_through_quadrature() -> None:
 # Closed forms
 
 
-vectors = st.integers(1, 4).flatmap(lambda d: st.tuples(*[st.lists(s, min_size=d, max_size=d) for s in
-                                                           (means, stds, means, stds)]))
+vectors = st.integers(1, 4).flatmap(
+    lambda d: st.tuples(*[st.lists(s, min_size=d, max_size=d) for s in (means, stds, means, stds)])
+)
 
 
 @settings(deadline=None)
@@ -415,7 +416,8 @@ def densities(seed: int = 0, n: int = 50) -> tuple[Tensor, Tensor]:
 @settings(deadline=None)
 @given(st.floats(1e-6, 1e3), st.floats(1e-6, 1e3), st.none() | alphas, st.floats(1e-3, 0.3))
 def test_optimal_discriminator_is_the_pointwise_maximum(
-        p_d: float, p_g: float, alpha: float | None, away: float) -> None:
+    p_d: float, p_g: float, alpha: float | None, away: float
+) -> None:
     a, b = (p_d, p_g) if alpha is None else (alpha * p_d, (1 - alpha) * p_g)
     best = float(dv.optimal_discriminator(tensor(p_d), tensor(p_g), alpha))
 
@@ -540,78 +542,95 @@ def anything(x: Tensor) -> Tensor:
     return Q.log_prob(x).exp()
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: dv.kl(tensor(0.5, 0.6), HALF), "p must be probabilities, at least 0 and adding up.* sum of 1.1"),
-    (lambda: dv.kl(HALF, tensor(1.5, -0.5)), "q must be probabilities.* least of -0.5"),
-    (lambda: dv.kl(HALF, tensor(math.nan, 1.0)), "q must be probabilities"),
-    (lambda: dv.kl(HALF, tensor(0.2, 0.3, 0.5)), r"q must have shape \(2,\), that of p, got \(3,\)"),
-    (lambda: dv.js(HALF[None], HALF), r"p must have shape \(K,\) with K at least 1, got \(1, 2\)"),
-    (lambda: dv.entropy(tensor()), r"p must have shape \(K,\) with K at least 1, got \(0,\)"),
-    (lambda: dv.js(HALF, HALF, alpha=0.0), "alpha must lie between 0 and 1, got 0.0"),
-    (lambda: dv.js(HALF, HALF, alpha=1.0), "alpha must lie between 0 and 1, got 1.0"),
-    (lambda: dv.js(HALF, HALF, alpha=math.nan), "alpha must be a finite number, got nan"),
-    (lambda: dv.wasserstein1(HALF, HALF, tensor(1.0)), r"positions must have shape \(2,\), that of p, got \(1,\)"),
-    (lambda: dv.wasserstein1(HALF, HALF, tensor(1.0, math.inf)), "positions must be finite"),
-    (lambda: dv.kl_1d(P, Q, 3, -3), "lower must be less than upper, got lower=3 and upper=-3"),
-    (lambda: dv.kl_1d(P, Q, -3, math.inf), "upper must be a finite number, got inf"),
-    (lambda: dv.kl_1d(P, Q, -3, 3), r"p must integrate to 1 between lower=-3 and upper=3, got 0\.98.*too narrow"),
-    (lambda: dv.kl_1d(P, toys.gaussian(0, 9), -14, 14), "q must integrate to 1"),
-    (lambda: dv.js_1d(P, toys.gaussian(0.35, 0.01), -14, 14, points=101), "q must integrate to 1 .* too few"),
-    (lambda: dv.entropy_1d(lambda x: x / 98, 0, 14, points=2), "points must be a whole number of at least 3, got 2"),
-    (lambda: dv.entropy_1d(lambda x: x / 98, -14, 14), "p must be a density, at least 0 everywhere, got -0.14"),
-    (lambda: dv.entropy_1d(lambda x: x * math.nan, -14, 14), "p must be a density"),
-    (lambda: dv.entropy_1d(lambda x: x[:5], -14, 14), r"p\(x\) must have shape \(20001,\), one number .*got \(5,\)"),
-    (lambda: dv.js_1d(P, Q, *LIMITS, alpha=2.0), "alpha must lie between 0 and 1, got 2.0"),
-    (lambda: dv.kl_gaussians(0, 0, 0, 1), "std_p must be positive, got 0.0"),
-    (lambda: dv.kl_gaussians(0, 1, 0, -1), "std_q must be positive, got -1.0"),
-    (lambda: dv.kl_gaussians(math.nan, 1, 0, 1), "mean_p must be finite, got nan"),
-    (lambda: dv.kl_gaussians([0.0, 1.0], 1, [0.0, 1.0, 2.0], 1), r".* vectors of one length, got mean_p \(2,\)"),
-    (lambda: dv.kl_gaussians([[0.0]], 1, 0, 1), r"mean_p must have shape \(\) or \(dim,\), got \(1, 1\)"),
-    (lambda: dv.kl_multivariate_gaussians(HALF, torch.ones(2, 2), HALF, eye(2)), "covariance_p must be symmetric"),
-    (lambda: dv.kl_multivariate_gaussians(HALF, eye(2), HALF, tensor(1, 0, 0.5, 1).reshape(2, 2)),
-     "covariance_q must be symmetric and positive definite"),
-    (lambda: dv.kl_multivariate_gaussians(HALF, eye(3), HALF, eye(2)), r"covariance_p must have shape \(2, 2"),
-    (lambda: dv.kl_multivariate_gaussians(HALF, eye(2), HALF[:1], eye(2)), r"mean_q must have shape \(2,\)"),
-    (lambda: dv.kl_multivariate_gaussians(HALF[0], eye(1), HALF[0], eye(1)), r"mean_p must have shape \(dim"),
-    (lambda: dv.entropy_gaussian([1.0, 0.0]), r"std must be positive, got \[1.0, 0.0\]"),
-    (lambda: dv.total_variation_gaussians(0, 1, math.inf), "std must be finite"),
-    (lambda: dv.total_variation_gaussians([0.0, 1.0], [0.0, 1.0, 2.0], 1), "mean_p and mean_q and std must be"),
-    (lambda: dv.wasserstein1_gaussians([0.0, 1.0], [0.0, 1.0, 2.0]), "mean_p and mean_q must be numbers or vectors"),
-    (lambda: dv.kl_monte_carlo(P, Q, 1, compute.generator(0)), "n must be a whole number of at least 2, got 1"),
-    (lambda: dv.kl_monte_carlo(P, Q, 2.5, compute.generator(0)), "n must be a whole number"),
-    (lambda: dv.js_monte_carlo(P, Q, 9, compute.generator(0), alpha=-1), "alpha must lie between 0 and 1, got -1"),
-    (lambda: dv.kl_monte_carlo(toys.ring(), Normal(0.0, 1.0), 9, compute.generator(0)), r"log_prob\(x\) must have"),
-    (lambda: dv.optimal_discriminator(HALF, tensor(1.0)), r"p_g must have shape \(2,\), that of p_d, got \(1,\)"),
-    (lambda: dv.optimal_discriminator(-HALF, HALF), "p_d must be densities, finite and at least 0, got .* -0.5"),
-    (lambda: dv.optimal_discriminator(HALF, HALF / 0), "p_g must be densities, finite"),
-    (lambda: dv.optimal_discriminator(HALF, HALF, alpha=1.5), "alpha must lie between 0 and 1, got 1.5"),
-    (lambda: dv.value(2 * HALF + 1, HALF), "d_real must be probabilities between 0 and 1 .* from 2 to 2"),
-    (lambda: dv.value(HALF, -HALF), "d_fake must be probabilities"),
-    (lambda: dv.value(HALF * math.nan, HALF), "d_real must be probabilities"),
-    (lambda: dv.value(tensor(), HALF), r"d_real must have shape \(N,\) with N at least 1, got \(0,\)"),
-    (lambda: dv.value(HALF, HALF, alpha=0), "alpha must lie between 0 and 1, got 0"),
-    (lambda: dv.value_1d(lambda x: x, P, Q, *LIMITS), r"discriminator\(x\) must be probabilities between 0 and 1"),
-    (lambda: dv.value_1d(lambda x: x[:2], P, Q, *LIMITS), r"discriminator\(x\) must have shape \(20001,\)"),
-    (lambda: dv.value_1d(anything, P, lambda x: anything(x) / 2, *LIMITS), "p_g must integrate to 1"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: dv.kl(tensor(0.5, 0.6), HALF), "p must be probabilities, at least 0 and adding up.* sum of 1.1"),
+        (lambda: dv.kl(HALF, tensor(1.5, -0.5)), "q must be probabilities.* least of -0.5"),
+        (lambda: dv.kl(HALF, tensor(math.nan, 1.0)), "q must be probabilities"),
+        (lambda: dv.kl(HALF, tensor(0.2, 0.3, 0.5)), r"q must have shape \(2,\), that of p, got \(3,\)"),
+        (lambda: dv.js(HALF[None], HALF), r"p must have shape \(K,\) with K at least 1, got \(1, 2\)"),
+        (lambda: dv.entropy(tensor()), r"p must have shape \(K,\) with K at least 1, got \(0,\)"),
+        (lambda: dv.js(HALF, HALF, alpha=0.0), "alpha must lie between 0 and 1, got 0.0"),
+        (lambda: dv.js(HALF, HALF, alpha=1.0), "alpha must lie between 0 and 1, got 1.0"),
+        (lambda: dv.js(HALF, HALF, alpha=math.nan), "alpha must be a finite number, got nan"),
+        (lambda: dv.wasserstein1(HALF, HALF, tensor(1.0)), r"positions must have shape \(2,\), that of p, got \(1,\)"),
+        (lambda: dv.wasserstein1(HALF, HALF, tensor(1.0, math.inf)), "positions must be finite"),
+        (lambda: dv.kl_1d(P, Q, 3, -3), "lower must be less than upper, got lower=3 and upper=-3"),
+        (lambda: dv.kl_1d(P, Q, -3, math.inf), "upper must be a finite number, got inf"),
+        (lambda: dv.kl_1d(P, Q, -3, 3), r"p must integrate to 1 between lower=-3 and upper=3, got 0\.98.*too narrow"),
+        (lambda: dv.kl_1d(P, toys.gaussian(0, 9), -14, 14), "q must integrate to 1"),
+        (lambda: dv.js_1d(P, toys.gaussian(0.35, 0.01), -14, 14, points=101), "q must integrate to 1 .* too few"),
+        (
+            lambda: dv.entropy_1d(lambda x: x / 98, 0, 14, points=2),
+            "points must be a whole number of at least 3, got 2",
+        ),
+        (lambda: dv.entropy_1d(lambda x: x / 98, -14, 14), "p must be a density, at least 0 everywhere, got -0.14"),
+        (lambda: dv.entropy_1d(lambda x: x * math.nan, -14, 14), "p must be a density"),
+        (
+            lambda: dv.entropy_1d(lambda x: x[:5], -14, 14),
+            r"p\(x\) must have shape \(20001,\), one number .*got \(5,\)",
+        ),
+        (lambda: dv.js_1d(P, Q, *LIMITS, alpha=2.0), "alpha must lie between 0 and 1, got 2.0"),
+        (lambda: dv.kl_gaussians(0, 0, 0, 1), "std_p must be positive, got 0.0"),
+        (lambda: dv.kl_gaussians(0, 1, 0, -1), "std_q must be positive, got -1.0"),
+        (lambda: dv.kl_gaussians(math.nan, 1, 0, 1), "mean_p must be finite, got nan"),
+        (lambda: dv.kl_gaussians([0.0, 1.0], 1, [0.0, 1.0, 2.0], 1), r".* vectors of one length, got mean_p \(2,\)"),
+        (lambda: dv.kl_gaussians([[0.0]], 1, 0, 1), r"mean_p must have shape \(\) or \(dim,\), got \(1, 1\)"),
+        (lambda: dv.kl_multivariate_gaussians(HALF, torch.ones(2, 2), HALF, eye(2)), "covariance_p must be symmetric"),
+        (
+            lambda: dv.kl_multivariate_gaussians(HALF, eye(2), HALF, tensor(1, 0, 0.5, 1).reshape(2, 2)),
+            "covariance_q must be symmetric and positive definite",
+        ),
+        (lambda: dv.kl_multivariate_gaussians(HALF, eye(3), HALF, eye(2)), r"covariance_p must have shape \(2, 2"),
+        (lambda: dv.kl_multivariate_gaussians(HALF, eye(2), HALF[:1], eye(2)), r"mean_q must have shape \(2,\)"),
+        (lambda: dv.kl_multivariate_gaussians(HALF[0], eye(1), HALF[0], eye(1)), r"mean_p must have shape \(dim"),
+        (lambda: dv.entropy_gaussian([1.0, 0.0]), r"std must be positive, got \[1.0, 0.0\]"),
+        (lambda: dv.total_variation_gaussians(0, 1, math.inf), "std must be finite"),
+        (lambda: dv.total_variation_gaussians([0.0, 1.0], [0.0, 1.0, 2.0], 1), "mean_p and mean_q and std must be"),
+        (
+            lambda: dv.wasserstein1_gaussians([0.0, 1.0], [0.0, 1.0, 2.0]),
+            "mean_p and mean_q must be numbers or vectors",
+        ),
+        (lambda: dv.kl_monte_carlo(P, Q, 1, compute.generator(0)), "n must be a whole number of at least 2, got 1"),
+        (lambda: dv.kl_monte_carlo(P, Q, 2.5, compute.generator(0)), "n must be a whole number"),
+        (lambda: dv.js_monte_carlo(P, Q, 9, compute.generator(0), alpha=-1), "alpha must lie between 0 and 1, got -1"),
+        (lambda: dv.kl_monte_carlo(toys.ring(), Normal(0.0, 1.0), 9, compute.generator(0)), r"log_prob\(x\) must have"),
+        (lambda: dv.optimal_discriminator(HALF, tensor(1.0)), r"p_g must have shape \(2,\), that of p_d, got \(1,\)"),
+        (lambda: dv.optimal_discriminator(-HALF, HALF), "p_d must be densities, finite and at least 0, got .* -0.5"),
+        (lambda: dv.optimal_discriminator(HALF, HALF / 0), "p_g must be densities, finite"),
+        (lambda: dv.optimal_discriminator(HALF, HALF, alpha=1.5), "alpha must lie between 0 and 1, got 1.5"),
+        (lambda: dv.value(2 * HALF + 1, HALF), "d_real must be probabilities between 0 and 1 .* from 2 to 2"),
+        (lambda: dv.value(HALF, -HALF), "d_fake must be probabilities"),
+        (lambda: dv.value(HALF * math.nan, HALF), "d_real must be probabilities"),
+        (lambda: dv.value(tensor(), HALF), r"d_real must have shape \(N,\) with N at least 1, got \(0,\)"),
+        (lambda: dv.value(HALF, HALF, alpha=0), "alpha must lie between 0 and 1, got 0"),
+        (lambda: dv.value_1d(lambda x: x, P, Q, *LIMITS), r"discriminator\(x\) must be probabilities between 0 and 1"),
+        (lambda: dv.value_1d(lambda x: x[:2], P, Q, *LIMITS), r"discriminator\(x\) must have shape \(20001,\)"),
+        (lambda: dv.value_1d(anything, P, lambda x: anything(x) / 2, *LIMITS), "p_g must integrate to 1"),
+    ],
+)
 def test_wrong_values_are_named(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match="^" + message):
         call()
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: dv.kl([0.5, 0.5], HALF), "p must be a tensor, got list"),
-    (lambda: dv.kl(HALF, None), "q must be a tensor, got NoneType"),
-    (lambda: dv.wasserstein1(HALF, HALF, [0, 1]), "positions must be a tensor, got list"),
-    (lambda: dv.js(HALF, HALF, alpha="half"), "alpha must be a finite number, got 'half'"),
-    (lambda: dv.kl_1d(P, 0.5, *LIMITS), "q must be a density, a function of x or an object with log_prob, got 0.5"),
-    (lambda: dv.kl_1d(P, lambda x: 0.5, *LIMITS), r"q\(x\) must be a tensor, got float"),
-    (lambda: dv.kl_monte_carlo(anything, P, 9, compute.generator(0)), "p must have log_prob and sample"),
-    (lambda: dv.kl_monte_carlo(P, Q, 9, 0), "generator must be a torch.Generator, got 0"),
-    (lambda: dv.optimal_discriminator(0.5, HALF), "p_d must be a tensor, got float"),
-    (lambda: dv.value(0.5, HALF), "d_real must be a tensor, got float"),
-    (lambda: dv.kl_multivariate_gaussians(HALF, None, HALF, eye(2)), "covariance_p must be"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: dv.kl([0.5, 0.5], HALF), "p must be a tensor, got list"),
+        (lambda: dv.kl(HALF, None), "q must be a tensor, got NoneType"),
+        (lambda: dv.wasserstein1(HALF, HALF, [0, 1]), "positions must be a tensor, got list"),
+        (lambda: dv.js(HALF, HALF, alpha="half"), "alpha must be a finite number, got 'half'"),
+        (lambda: dv.kl_1d(P, 0.5, *LIMITS), "q must be a density, a function of x or an object with log_prob, got 0.5"),
+        (lambda: dv.kl_1d(P, lambda x: 0.5, *LIMITS), r"q\(x\) must be a tensor, got float"),
+        (lambda: dv.kl_monte_carlo(anything, P, 9, compute.generator(0)), "p must have log_prob and sample"),
+        (lambda: dv.kl_monte_carlo(P, Q, 9, 0), "generator must be a torch.Generator, got 0"),
+        (lambda: dv.optimal_discriminator(0.5, HALF), "p_d must be a tensor, got float"),
+        (lambda: dv.value(0.5, HALF), "d_real must be a tensor, got float"),
+        (lambda: dv.kl_multivariate_gaussians(HALF, None, HALF, eye(2)), "covariance_p must be"),
+    ],
+)
 def test_wrong_types_are_named(call: Any, message: str) -> None:
     with pytest.raises(TypeError, match="^" + message):
         call()

@@ -228,52 +228,61 @@ def test_std_of_components_that_differ() -> None:
         _ = toys.two_bumps().std
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (([0.5, 0.5], [0.0, 1.0, 2.0], 1.0), r"weights must have shape \(3,\), one for each mean, got \(2,\)"),
-    (([1.0], [], 1.0), r"means must have shape \(K, dim\) or \(K,\).*, got \(0,\)"),
-    (([1.0], [[[0.0]]], 1.0), r"means must have shape .*, got \(1, 1, 1\)"),
-    (([0.5, 0.6], [0.0, 1.0], 1.0), r"weights must be at least 0 and add up to 1, got \[0.5, 0.6\]"),
-    (([1.5, -0.5], [0.0, 1.0], 1.0), "weights must be at least 0"),
-    (([math.nan, 1.0], [0.0, 1.0], 1.0), "weights must be at least 0"),
-    (([0.5, 0.5], [0.0, math.inf], 1.0), "means must be finite"),
-    (([0.5, 0.5], [0.0, 1.0], [1.0, 0.0]), r"stds must be positive and finite, got \[1.0, 0.0\]"),
-    (([0.5, 0.5], [0.0, 1.0], -1.0), "stds must be positive"),
-    (([0.5, 0.5], [0.0, 1.0], math.nan), "stds must be positive"),
-    (([0.5, 0.5], [0.0, 1.0], [1.0] * 3), r"stds must have shape \(2,\).* got \(3,\)"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (([0.5, 0.5], [0.0, 1.0, 2.0], 1.0), r"weights must have shape \(3,\), one for each mean, got \(2,\)"),
+        (([1.0], [], 1.0), r"means must have shape \(K, dim\) or \(K,\).*, got \(0,\)"),
+        (([1.0], [[[0.0]]], 1.0), r"means must have shape .*, got \(1, 1, 1\)"),
+        (([0.5, 0.6], [0.0, 1.0], 1.0), r"weights must be at least 0 and add up to 1, got \[0.5, 0.6\]"),
+        (([1.5, -0.5], [0.0, 1.0], 1.0), "weights must be at least 0"),
+        (([math.nan, 1.0], [0.0, 1.0], 1.0), "weights must be at least 0"),
+        (([0.5, 0.5], [0.0, math.inf], 1.0), "means must be finite"),
+        (([0.5, 0.5], [0.0, 1.0], [1.0, 0.0]), r"stds must be positive and finite, got \[1.0, 0.0\]"),
+        (([0.5, 0.5], [0.0, 1.0], -1.0), "stds must be positive"),
+        (([0.5, 0.5], [0.0, 1.0], math.nan), "stds must be positive"),
+        (([0.5, 0.5], [0.0, 1.0], [1.0] * 3), r"stds must have shape \(2,\).* got \(3,\)"),
+    ],
+)
 def test_mixtures_that_are_none(arguments: tuple[object, ...], message: str) -> None:
     with pytest.raises(ValueError, match="^" + message):
         toys.Mixture(*arguments)
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: toys.ring(modes=0), "modes must be a whole number of at least 1, got 0"),
-    (lambda: toys.ring(modes=2.5), "modes must be a whole number"),
-    (lambda: toys.ring(std=-0.1), "stds must be positive"),
-    (lambda: toys.ring(radius=math.nan), "radius must be a finite number of at least 0, got nan"),
-    (lambda: toys.grid(side=-1), "side must be a whole number of at least 1, got -1"),
-    (lambda: toys.grid(spacing=-1.0), "spacing must be a finite number of at least 0, got -1.0"),
-    (lambda: toys.spiral(turns=0), "turns and std must be positive, got turns=0"),
-    (lambda: toys.spiral(std=-1), "turns and std must be positive, got .* std=-1"),
-    (lambda: toys.gaussian(std=0.0), "stds must be positive"),
-    (lambda: toys.mixture_1d((), 1.0), "means must have shape"),
-    (lambda: toys.ring().sample(0, compute.generator(0)), "n must be a whole number of at least 1, got 0"),
-    (lambda: toys.ring().log_prob(torch.zeros(3)), r"x must have shape \(N, 2\), got \(3,\)"),
-    (lambda: toys.ring().log_prob(torch.zeros(3, 1)), r"x must have shape \(N, 2\), got \(3, 1\)"),
-    (lambda: toys.gaussian().log_prob(torch.zeros(3, 2)), r"x must have shape \(N, 1\) or \(N,\), got \(3, 2\)"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: toys.ring(modes=0), "modes must be a whole number of at least 1, got 0"),
+        (lambda: toys.ring(modes=2.5), "modes must be a whole number"),
+        (lambda: toys.ring(std=-0.1), "stds must be positive"),
+        (lambda: toys.ring(radius=math.nan), "radius must be a finite number of at least 0, got nan"),
+        (lambda: toys.grid(side=-1), "side must be a whole number of at least 1, got -1"),
+        (lambda: toys.grid(spacing=-1.0), "spacing must be a finite number of at least 0, got -1.0"),
+        (lambda: toys.spiral(turns=0), "turns and std must be positive, got turns=0"),
+        (lambda: toys.spiral(std=-1), "turns and std must be positive, got .* std=-1"),
+        (lambda: toys.gaussian(std=0.0), "stds must be positive"),
+        (lambda: toys.mixture_1d((), 1.0), "means must have shape"),
+        (lambda: toys.ring().sample(0, compute.generator(0)), "n must be a whole number of at least 1, got 0"),
+        (lambda: toys.ring().log_prob(torch.zeros(3)), r"x must have shape \(N, 2\), got \(3,\)"),
+        (lambda: toys.ring().log_prob(torch.zeros(3, 1)), r"x must have shape \(N, 2\), got \(3, 1\)"),
+        (lambda: toys.gaussian().log_prob(torch.zeros(3, 2)), r"x must have shape \(N, 1\) or \(N,\), got \(3, 2\)"),
+    ],
+)
 def test_wrong_values_are_named(call: object, message: str) -> None:
     with pytest.raises(ValueError, match="^" + message):
         call()
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: toys.ring().sample(3, None), "generator must be a torch.Generator, got None"),
-    (lambda: toys.ring().sample(3, 0), "generator must be a torch.Generator, got 0"),
-    (lambda: toys.ring().sample("3", compute.generator(0)), "n must be a whole"),
-    (lambda: toys.ring().log_prob([[0.0, 0.0]]), "x must be a tensor, got list"),
-    (lambda: toys.ring().log_prob(torch.zeros(3, 2).long()), "x must be a tensor of floats, got torch.int64"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: toys.ring().sample(3, None), "generator must be a torch.Generator, got None"),
+        (lambda: toys.ring().sample(3, 0), "generator must be a torch.Generator, got 0"),
+        (lambda: toys.ring().sample("3", compute.generator(0)), "n must be a whole"),
+        (lambda: toys.ring().log_prob([[0.0, 0.0]]), "x must be a tensor, got list"),
+        (lambda: toys.ring().log_prob(torch.zeros(3, 2).long()), "x must be a tensor of floats, got torch.int64"),
+    ],
+)
 def test_wrong_types_are_named(call: object, message: str) -> None:
     with pytest.raises(TypeError, match="^" + message):
         call()
