@@ -1,0 +1,25 @@
+"""Generators and discriminators: perceptrons for points, convolutional networks for images, and blocks to build with.
+
+A generator maps latent vectors z (N, latent) to samples, a discriminator maps samples to logits (N,): the sigmoid is
+left to the loss. A conditional network (`classes` given) also takes labels (N,).
+
+Ways to take labels in: "concatenation" puts a one-hot code beside the input (Mirza and Osindero 2014,
+https://arxiv.org/abs/1411.1784), "embedding" a learned one, and "projection", for discriminators, adds the inner
+product <embed(y), features(x)> to the logit (Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637, equation 3).
+"""
+
+from __future__ import annotations
+
+from ganlib.nets._base import parameters_count
+from ganlib.nets.images import DCGANDiscriminator, DCGANGenerator, ShuffleDiscriminator, ShuffleGenerator
+from ganlib.nets.points import MLPDiscriminator, MLPGenerator
+
+__all__ = [
+    "DCGANDiscriminator",
+    "DCGANGenerator",
+    "MLPDiscriminator",
+    "MLPGenerator",
+    "ShuffleDiscriminator",
+    "ShuffleGenerator",
+    "parameters_count",
+]

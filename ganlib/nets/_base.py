@@ -1,0 +1,105 @@
+"""What every network shares: checks at the door, labels, and the ends that generators and discriminators have alike."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ganlib import _check
+
+__all__ = ["parameters_count"]
+
+
+def parameters_count(net: nn.Module) -> int:
+    """How many numbers a network learns."""
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+def _check_input(name: str, x: Tensor, *sides: int) -> None:
+    expected = f"(N, {', '.join(str(side) for side in sides)})"
+    _check.shape(name, x, expected, isinstance(x, Tensor) and x.dim() > 0 and x.shape[1:] == sides)
+    if not x.is_floating_point():
+        raise TypeError(f"{name} must be a tensor of floats, got {x.dtype}")
+
+
+def _check_labels(labels: Tensor | None, classes: int | None, n: int) -> None:
+    if classes is None:
+        if labels is not None:
+            raise ValueError("labels must be left out: this network was made without classes")
+        return
+    if labels is None:
+        raise ValueError(f"labels must be given: this network is conditional on {classes} classes")
+    _check.shape("labels", labels, f"({n},)", isinstance(labels, Tensor) and labels.shape == (n,))
+    if labels.dtype != torch.int64:
+        raise TypeError(f"labels must be whole numbers (torch.int64), got {labels.dtype}")
+    if labels.device.type == "cpu" and n:  # elsewhere the answer would have to be waited for
+        low, high = (int(v) for v in labels.aminmax())
+        if low < 0 or high >= classes:
+            raise ValueError(f"labels must lie between 0 and {classes - 1}, got {low if low < 0 else high}")
+
+
+def _full_precision(x: Tensor) -> Tensor:
+    """Losses and pictures are wanted in float32, whatever autocast computed in."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
+class _LabelCode(nn.Module):
+    """Labels (N,) -> vectors (N, width): one-hot, learned, or of width 0 without classes."""
+
+    def __init__(self, classes: int | None, condition: str, width: int) -> None:
+        super().__init__()
+        self.classes = classes
+        learned = classes is not None and condition == "embedding"
+        one_hot = classes is not None and condition == "concatenation"
+        self.embed = nn.Embedding(cast(int, classes), width) if learned else None
+        self.width = width if learned else cast(int, classes) if one_hot else 0
+
+    def forward(self, labels: Tensor, dtype: torch.dtype) -> Tensor:
+        if self.embed is not None:
+            return cast(Tensor, self.embed(labels)).to(dtype)
+        return F.one_hot(labels, cast(int, self.classes)).to(dtype)
+
+
+class _Generator(nn.Module):
+    """What generators share: `latent`, `classes`, `prior`, and the vector that goes in."""
+
+    prior: str = "normal"
+
+    def __init__(self, latent: int, classes: int | None, condition: str) -> None:
+        super().__init__()
+        self.latent = _check.positive_int("latent", latent)
+        self.classes = None if classes is None else _check.positive_int("classes", classes)
+        _check.one_of("condition", condition, ("concatenation", "embedding"))
+        self.code = _LabelCode(self.classes, condition, self.latent)
+        self.inputs = self.latent + self.code.width
+
+    def _enter(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        _check_input("z", z, self.latent)
+        _check_labels(labels, self.classes, len(z))
+        return z if labels is None else torch.cat([z, self.code(labels, z.dtype)], 1)
+
+
+class _Discriminator(nn.Module):
+    """What discriminators share: `classes`, and the logit made from features and labels."""
+
+    def __init__(self, classes: int | None, condition: str, embedding: int) -> None:
+        super().__init__()
+        self.classes = None if classes is None else _check.positive_int("classes", classes)
+        _check.one_of("condition", condition, ("concatenation", "embedding", "projection"))
+        self.code = _LabelCode(self.classes, condition, embedding)
+        self.projects = self.classes is not None and condition == "projection"
+
+    def _make_head(self, features: int) -> None:
+        self.out = nn.Linear(features, 1)
+        if self.projects:
+            self.embed = nn.Embedding(cast(int, self.classes), features)
+            nn.init.normal_(self.embed.weight, std=features**-0.5)
+
+    def _logit(self, features: Tensor, labels: Tensor | None) -> Tensor:
+        logit = cast(Tensor, self.out(features)).squeeze(1)
+        if self.projects:
+            logit = logit + (self.embed(labels) * features).sum(1)
+        return _full_precision(logit)
