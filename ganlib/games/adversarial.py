@@ -1,8 +1,8 @@
-r"""Every GAN as players and losses: each game is a few short functions that read like the paper's equations.
+r"""Two players, one loss table: the GAN of Goodfellow et al., with any loss and any penalties.
 
-`gan` is the unconditional game of Goodfellow et al. (2014, https://arxiv.org/abs/1406.2661), with any loss of
-`losses` and any penalties of `penalties`; `conditional_gan` shows both players the class (Mirza and Osindero
-2014, https://arxiv.org/abs/1411.1784). Networks, losses and penalties are chosen freely; `engine` plays.
+`gan` is the unconditional game (Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661), with any loss of `losses`
+and any penalties of `penalties`; `conditional_gan` shows both players the class (Mirza and Osindero 2014,
+https://arxiv.org/abs/1411.1784). Networks, losses and penalties are chosen freely; `engine` plays.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from . import compute, losses, penalties
-from ._check import finite, one_of
-from .engine import Batch, Game, Player, cosine
-from .penalties import Penalty
+from .. import compute, losses, penalties
+from ..engine import Batch, Game, Player, cosine
+from ..penalties import Penalty
+from ._shared import _adam, _place, _rates
 
 
 def gan(
@@ -76,9 +76,7 @@ def gan(
         )
     asked = (penalty,) if isinstance(penalty, str | Penalty) else tuple(penalty)
     due = [p for p in map(penalties.get, asked) if p is not None]
-    place = compute._resolved(device)
-    precision = compute.precision(place) if precision is None else precision
-    one_of("precision", precision, compute.PRECISIONS)
+    place, precision = _place(device, precision)
     has_batch_norm = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in discriminator.modules())
 
     def given(batch: Batch) -> tuple[Tensor, ...]:
@@ -124,9 +122,7 @@ def gan(
             if p.project is not None:
                 p.project(net)
 
-    if isinstance(lr, list) or (isinstance(lr, tuple) and len(lr) != 2):
-        raise ValueError(f"lr must be one number, or a tuple of two (generator's, discriminator's), got {lr}")
-    lr_generator, lr_discriminator = lr if isinstance(lr, tuple) else (lr, lr)
+    lr_generator, lr_discriminator = _rates(lr)
     players = {
         "discriminator": Player(
             discriminator, discriminator_loss, _adam(discriminator, lr_discriminator, betas, place), turns, after
@@ -166,28 +162,9 @@ def conditional_gan(generator: nn.Module, discriminator: nn.Module, data: Any, *
     return gan(generator, discriminator, data, conditional=True, **options)
 
 
-GAMES: dict[str, Callable[..., Game]] = {"gan": gan, "conditional_gan": conditional_gan}
-
-
-def get(name: str) -> Callable[..., Game]:
-    """The function that sets up the game of this name; an unknown name lists the known ones."""
-    one_of("game", name, GAMES)
-    return GAMES[name]
-
-
 def _labelled(net: nn.Module, labels: tuple[Tensor, ...], x: Tensor) -> Tensor:
     """D with its labels bound: what a penalty differentiates. It may come with as many x as labels."""
     return net(x, *labels)
-
-
-def _adam(net: nn.Module, lr: float, betas: tuple[float, float], device: torch.device) -> torch.optim.Adam:
-    if finite("lr", lr) <= 0:
-        raise ValueError(f"lr must be above 0, got {lr}")
-    if not isinstance(betas, tuple | list) or len(betas) != 2 or not all(0 <= finite("betas", b) < 1 for b in betas):
-        raise ValueError(f"betas must be two numbers of at least 0 and below 1, got {betas}")
-    betas = (float(betas[0]), float(betas[1]))
-    net.to(device)
-    return torch.optim.Adam(net.parameters(), lr, betas, fused=device.type in ("cpu", "cuda"))
 
 
 @torch.no_grad()
