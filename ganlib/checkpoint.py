@@ -121,10 +121,12 @@ def load(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def _state(game: Game) -> dict[str, Tensor]:
-    """Every tensor of the networks and the average by name, sharing memory with the game."""
+    """Every tensor of the networks, the average and further memory by name, sharing storage with the game."""
     state = {f"net.{n}.{k}": v for n, p in game.players.items() for k, v in p.net.state_dict().items()}
     if game.average is not None:
         state |= {f"average.{k}": v for k, v in game.average.state_dict().items()}
+    for name, module in game.memory.items():
+        state |= {f"memory.{name}.{k}": v for k, v in module.state_dict().items()}
     return state
 
 

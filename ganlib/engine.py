@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -32,7 +32,8 @@ from ._check import finite, positive_int
 if TYPE_CHECKING:
     import pandas
 
-Draw = Callable[[int, torch.Generator], tuple[Tensor, Tensor | None]]
+#: (n, rng) -> reals, and their labels or the images to be translated into them, where there are any
+Draw = Callable[[int, torch.Generator], tuple[Tensor, Tensor | None, Tensor | None]]
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -50,6 +51,7 @@ class Batch:
         step: rounds played before this one.
         progress: share of the schedule gone, 0 … 1 (0 where there is none).
         rng: generator for whatever else a loss draws; one a turn, so that resuming is exact.
+        inputs: what is to be translated, (N, …) float32, drawn together with `real`; None but for data of pairs.
     """
 
     real: Tensor
@@ -58,6 +60,7 @@ class Batch:
     step: int
     progress: float
     rng: torch.Generator
+    inputs: Tensor | None = None
 
 
 @dataclass
@@ -122,9 +125,9 @@ class Game:
 
     Args:
         players: name -> `Player`, in the order of their turns.
-        data: a `data.Dataset`, a density of `toys`, or a float tensor (N, …), float32 like the networks.
+        data: a `data.Dataset`, `data.Pairs`, a density of `toys`, or a float tensor (N, …), float32 like the networks.
         generator: the player that makes samples.
-        latent: numbers in z; by default what the generator says (`generator.latent`).
+        latent: numbers in z; by default what the generator says (`generator.latent`). 0 where nothing is drawn.
         batch: samples a turn, at most as many as the data hold.
         seed: keys every random draw of the game. Initial weights are the networks' own affair.
         averaging: decay β of the exponential average of the generator's weights (with a ramp over the
@@ -132,12 +135,17 @@ class Game:
         anneal: number of rounds over which learning rates fall along half a cosine to 2 % (and penalty
             weights of `games` to 0); None keeps them constant. Play ends there.
         device: where to play; by default `compute.device()`.
+        prior: `(n, rng)` -> z (n, latent), instead of the normal or uniform latent; `latent` follows from it.
+        sampler: `(net, batch)` -> samples, where that is not `net(z)` or `net(z, labels)`; `net` is the generating
+            player's, averaged or not. `batch.real` (and `batch.inputs`) are drawn for it from the data.
+        memory: further modules whose parameters and buffers, of constant shape, a checkpoint keeps (image pools).
         settings: words and numbers that describe this game to a checkpoint; a run resumes only under the same.
 
     Attributes:
         players: name -> `Player`, as given.
         generator: the net of the player that makes samples.
         average: the averaged generator, or None without averaging.
+        memory: the further modules, as given.
         step: rounds played so far.
         history: a `History` of them.
         data, batch, latent, seed, averaging, anneal, device: as given, defaults filled in.
@@ -158,6 +166,9 @@ class Game:
         averaging: float | None = 0.995,
         anneal: int | None = None,
         device: torch.device | str | None = None,
+        prior: Callable[[int, torch.Generator], Tensor] | None = None,
+        sampler: Callable[[nn.Module, Batch], Tensor] | None = None,
+        memory: Mapping[str, nn.Module] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         if not isinstance(players, Mapping) or not players or not all(isinstance(p, Player) for p in players.values()):
@@ -173,17 +184,16 @@ class Game:
         if self.averaging is not None and self.averaging >= 1:
             raise ValueError(f"averaging must be at least 0 and below 1, got {averaging}")
         self.generator: nn.Module = self.players[generator].net
-        found = getattr(self.generator, "latent", None) if latent is None else latent
-        if found is None:
-            raise ValueError(
-                f"latent is missing: this generator, {type(self.generator).__name__}, has no attribute .latent "
-                f"that says how long z is; give it one, or Game(latent=…)"
-            )
-        self.latent = positive_int("latent", found)
-        for player in self.players.values():
-            player.net.to(self.device)
+        for name, player in self.players.items():
+            _must_move(name, player)
+        self._prior, self._sampler = prior, sampler
+        self.latent = self._length_of_z(latent)
+        self.memory = dict(memory or {})
+        for module in [*(p.net for p in self.players.values()), *self.memory.values()]:
+            module.to(self.device)
         self.data = data
-        self.data_name, self._draw_data = _drawer(data, self.batch, self.device)
+        dtype = next((w.dtype for w in self.generator.parameters()), torch.float32)
+        self.data_name, self._draw_data = _drawer(data, self.batch, self.device, dtype)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval() if averaging is not None else None
         self.step = 0
         self.history = History({name: [] for name in self.players})
@@ -192,7 +202,9 @@ class Game:
         self._own = {
             name: [w for w in dict.fromkeys(p.net.parameters()) if w.requires_grad] for name, p in self.players.items()
         }
-        self._buffers = [b for p in self.players.values() for b in p.net.buffers()]
+        modules = [*(p.net for p in self.players.values()), *self.memory.values()]
+        self._buffers = [b for module in modules for b in module.buffers()]
+        self._drops = any(isinstance(m, _RANDOM_LAYERS) for p in self.players.values() for m in p.net.modules())
         self.settings: dict[str, Any] = {
             "players": {n: {"turns": p.turns, "optimizer": _describe(p.optimizer)} for n, p in self.players.items()},
             "data": self.data_name,
@@ -205,6 +217,22 @@ class Game:
             "threads": torch.get_num_threads() if self.device.type == "cpu" else None,
             **(settings or {}),
         }
+
+    def _length_of_z(self, asked: int | None) -> int:
+        if self._prior is not None:
+            z = self._prior(2, torch.Generator())
+            if not isinstance(z, Tensor) or z.dim() != 2 or len(z) != 2 or asked not in (None, z.shape[1]):
+                got = tuple(z.shape) if isinstance(z, Tensor) else type(z).__name__
+                wanted = "latent" if asked is None else asked
+                raise ValueError(f"prior(n, rng) must return z of shape (n, {wanted}), got {got} for n = 2")
+            return z.shape[1]
+        found = getattr(self.generator, "latent", None) if asked is None else asked
+        if found is None:
+            raise ValueError(
+                f"latent is missing: this generator, {type(self.generator).__name__}, has no attribute .latent "
+                f"that says how long z is; give it one, or Game(latent=…)"
+            )
+        return positive_int("latent", found, minimum=0)
 
     # ---- playing -------------------------------------------------------------------------------
 
@@ -311,7 +339,8 @@ class Game:
         sums: dict[str, float] = {}
         for turn in range(player.turns):
             player.optimizer.zero_grad(set_to_none=True)
-            result = player.loss(self.draw(name, turn))
+            with self._keyed_dropout(name, turn):
+                result = player.loss(self.draw(name, turn))
             terms = result if isinstance(result, dict) else {"": result}
             if not terms or not all(isinstance(value, Tensor) and value.numel() == 1 for value in terms.values()):
                 got = [f"shape {tuple(v.shape)}" if isinstance(v, Tensor) else type(v).__name__ for v in terms.values()]
@@ -345,11 +374,18 @@ class Game:
         """The batch that `player` sees in this turn of the coming round: a pure function of
         (seed, step, player, turn)."""
         rng = compute.generator(self.seed, self.step, player, turn)
-        real, labels = self._draw_data(self.batch, rng)
-        return Batch(real, labels, self.draw_latent(self.batch, rng), self.step, self.progress, rng)
+        real, labels, inputs = self._draw_data(self.batch, rng)
+        return Batch(real, labels, self.draw_latent(self.batch, rng), self.step, self.progress, rng, inputs)
+
+    def _keyed_dropout(self, player: str, turn: int) -> AbstractContextManager[None]:
+        """Where a net has Dropout, which draws from torch's own generator: the same numbers for the same turn."""
+        return _seeded(self.device, self.seed, self.step, player, turn, "dropout") if self._drops else nullcontext()
 
     def draw_latent(self, n: int, rng: torch.Generator) -> Tensor:
-        """n latent vectors, (n, latent): standard normal, or uniform on [−1, 1] where `generator.prior` says so."""
+        """n latent vectors, (n, latent): from `prior`, else standard normal, or uniform on [−1, 1] where
+        `generator.prior` says so."""
+        if self._prior is not None:
+            return self._prior(n, rng).to(self.device)
         if getattr(self.generator, "prior", "normal") == "uniform":
             return (torch.rand(n, self.latent, generator=rng) * 2 - 1).to(self.device)
         return torch.randn(n, self.latent, generator=rng).to(self.device)
@@ -383,31 +419,67 @@ class Game:
 
     @torch.no_grad()
     def sample(self, n: int, labels: Any = None, *, seed: int = 0, averaged: bool = True) -> Tensor:
-        """n samples on the CPU, from the averaged generator (or the current one) in evaluation mode.
+        """n samples on the CPU, from the averaged generator (or the current one) in evaluation mode. A game that
+        translates takes its inputs from the data.
 
         Args:
             n: how many.
             labels: for a conditional generator, one class or a sequence of classes, repeated to n;
                 by default all classes in turn.
-            seed: the same seed gives the same latents.
+            seed: the same seed gives the same latents (and inputs).
             averaged: False for the generator as the last round left it.
         """
         positive_int("n", n)
         positive_int("seed", seed, minimum=0)
+        asked = spread_labels(labels, n, getattr(self.generator, "classes", None))
+        rng, data_rng, made = compute.generator(seed, "sample"), compute.generator(seed, "sample", "data"), []
+        size = 512 if self._sampler is None else min(512, getattr(self.data, "__len__", lambda: 512)())
+        for start in range(0, n, size):
+            count = min(size, n - start)
+            z = self.draw_latent(count, rng)
+            real, inputs = z, None  # nobody looks at them
+            if self._sampler is not None:
+                real, _, inputs = self._draw_data(count, data_rng)
+            given = None if asked is None else asked[start : start + count].to(self.device)
+            made.append(self._made(Batch(real, given, z, self.step, self.progress, rng, inputs), averaged))
+        return torch.cat(made)
+
+    @torch.no_grad()
+    def translate(self, inputs: Tensor, labels: Any = None, *, seed: int = 0, averaged: bool = True) -> Tensor:
+        """What a game that translates makes of these images, on the CPU.
+
+        Args:
+            inputs: (N, …) float32 like the inputs of its data (images in [−1, 1]).
+            labels, seed, averaged: as in `sample`.
+
+        Raises:
+            TypeError, ValueError: no float tensor, or this game makes its samples from latents alone.
+        """
+        if self._sampler is None:
+            raise ValueError("this game makes its samples from latents alone: use sample(n)")
+        if not isinstance(inputs, Tensor) or not inputs.is_floating_point() or inputs.dim() < 2 or not len(inputs):
+            got = f"{inputs.dtype} {tuple(inputs.shape)}" if isinstance(inputs, Tensor) else type(inputs).__name__
+            raise TypeError(f"inputs must be a float tensor (N, …) with N > 0, got {got}")
+        asked = spread_labels(labels, len(inputs), getattr(self.generator, "classes", None))
+        rng, made = compute.generator(positive_int("seed", seed, minimum=0), "sample"), []
+        for start in range(0, len(inputs), 512):
+            x = inputs[start : start + 512].to(self.device)
+            given = None if asked is None else asked[start : start + 512].to(self.device)
+            z = self.draw_latent(len(x), rng)
+            made.append(self._made(Batch(x, given, z, self.step, self.progress, rng, x), averaged))
+        return torch.cat(made)
+
+    def _made(self, batch: Batch, averaged: bool) -> Tensor:
+        """Samples for this batch, from the net in evaluation mode."""
         net = self.average if averaged and self.average is not None else self.generator
-        rng, made = compute.generator(seed, "sample"), []
-        asked = spread_labels(labels, n, getattr(net, "classes", None))
         was_training = net.training
         net.eval()
         try:
-            for start in range(0, n, 512):
-                count = min(512, n - start)
-                z = self.draw_latent(count, rng)
-                arguments = (z,) if asked is None else (z, asked[start : start + count].to(self.device))
-                made.append(net(*arguments).float().cpu())
+            if self._sampler is not None:
+                return self._sampler(net, batch).float().cpu()
+            return net(batch.z, *(() if batch.labels is None else (batch.labels,))).float().cpu()
         finally:
             net.train(was_training)
-        return torch.cat(made)
 
     # ---- keeping it ----------------------------------------------------------------------------
 
@@ -449,28 +521,68 @@ def cosine(progress: float, end: float = 0.0) -> float:
     return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
 
-def _drawer(data: Any, batch: int, device: torch.device) -> tuple[str, Draw]:
+#: Layers that draw from torch's own generator when they train.
+_RANDOM_LAYERS = (nn.modules.dropout._DropoutNd, nn.RReLU)
+
+
+@contextmanager
+def _seeded(device: torch.device, *key: int | str) -> Iterator[None]:
+    """torch's own generators as a pure function of this key, and afterwards as they were."""
+    places = [] if device.type == "cpu" else [device]
+    with torch.random.fork_rng(places, device_type="cuda" if device.type == "cpu" else device.type):
+        torch.manual_seed(compute.generator(*key).initial_seed())
+        yield
+
+
+def _must_move(name: str, player: Player) -> None:
+    """Refuse an optimizer that moves another player's parameters, or none of this one's."""
+    own = {id(w) for w in player.net.parameters()}
+    held = [id(w) for group in player.optimizer.param_groups for w in group["params"]]
+    foreign = sum(w not in own for w in held)
+    if foreign:
+        raise ValueError(
+            f"player {name!r}: {foreign} of the {len(held)} parameters of its optimizer are not its net's; "
+            f"make it of net.parameters()"
+        )
+
+
+def _drawer(data: Any, batch: int, device: torch.device, dtype: torch.dtype) -> tuple[str, Draw]:
     """A name for the data, and the function that draws a batch of them onto `device`."""
     if isinstance(data, Tensor):
         if data.ndim < 2 or not data.is_floating_point() or len(data) == 0:
             raise ValueError(
                 f"data must be a float tensor (N, …) with N > 0, got {data.dtype} of shape {tuple(data.shape)}"
             )
+        if data.dtype != dtype:
+            raise TypeError(f"data must be {dtype} like the generator's parameters, got {data.dtype}")
         here = data.to(device)
 
-        def draw_rows(n: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
-            return here[torch.randint(len(here), (n,), generator=rng).to(device)], None
+        def draw_rows(n: int, rng: torch.Generator) -> tuple[Tensor, None, None]:
+            return here[torch.randint(len(here), (n,), generator=rng).to(device)], None, None
 
         _enough(len(data), batch)
         return f"tensor {tuple(data.shape)}", draw_rows
+    if hasattr(data, "draw_pair"):
+        pairs = data.to(device)
+
+        def draw_pairs(n: int, rng: torch.Generator) -> tuple[Tensor, None, Tensor]:
+            real, inputs = pairs.draw_pair(n, rng)
+            return real, None, inputs
+
+        _enough(len(data), batch)
+        return f"{data.name} ({len(data)} pairs)", draw_pairs
     if hasattr(data, "draw"):
         moved = data.to(device)
+
+        def draw_labelled(n: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None, None]:
+            return *moved.draw(n, rng), None
+
         _enough(len(data), batch)
-        return f"{data.name} ({len(data)})", moved.draw
+        return f"{data.name} ({len(data)})", draw_labelled
     if hasattr(data, "sample"):
 
-        def draw_density(n: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
-            return data.sample(n, rng).to(device), None
+        def draw_density(n: int, rng: torch.Generator) -> tuple[Tensor, None, None]:
+            return data.sample(n, rng).to(device), None, None
 
         return str(getattr(data, "name", type(data).__name__)), draw_density
     named = ": for a set by its name, ganlib.recipes.load_data(name)" if isinstance(data, str) else ""

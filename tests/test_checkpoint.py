@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
-from ganlib import checkpoint, penalties
+from ganlib import Game, Player, checkpoint, penalties
 from ganlib.checkpoint import CheckpointError
+from ganlib.engine import Batch
 
-from .tiny import everything, same, tiny_game
+from .tiny import TinyDiscriminator, TinyGenerator, everything, same, tiny_data, tiny_game
 
 OPTIONS = {"turns": 2, "penalty": penalties.r1(0.1, every=4), "anneal": 30, "loss": "rpgan"}
 
@@ -58,6 +60,65 @@ def test_sgd_with_momentum_resumes_too(tmp_path: Path):
     second = game().resume(tmp_path)
     second.play(6, progress=False)
     assert same(everything(whole), everything(second))
+
+
+class Pool(nn.Module):
+    """The mean of all fakes seen, and their number: memory beside the networks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(2))
+        self.register_buffer("count", torch.zeros((), dtype=torch.long))
+
+
+def forgetful_game(weights: int = 0, drop: float = 0.5) -> Game:
+    """Dropout in both networks, and a discriminator that remembers its fakes."""
+    torch.manual_seed(weights)
+    g, d, pool = TinyGenerator(), TinyDiscriminator(), Pool()
+    g.net.insert(3, nn.Dropout(drop))
+    d.net.insert(2, nn.Dropout(drop))
+
+    def judge(b: Batch) -> torch.Tensor:
+        fake = g(b.z).detach()
+        pool.count += 1
+        pool.mean.lerp_(fake.mean(0), 1 / pool.count)
+        return d(fake + pool.mean).mean() - d(b.real).mean() + d(b.real).square().mean()
+
+    players = {
+        "discriminator": Player(d, judge, torch.optim.Adam(d.parameters(), 1e-3), turns=2),
+        "generator": Player(g, lambda b: -d(g(b.z)).mean(), torch.optim.Adam(g.parameters(), 1e-3)),
+    }
+    return Game(players, tiny_data(), batch=16, memory={"pool": pool})
+
+
+def test_dropout_and_further_memory_resume_exactly(tmp_path: Path):
+    whole, first = forgetful_game(), forgetful_game()
+    whole.play(9, progress=False)
+    first.play(4, progress=False)
+    first.save(tmp_path)
+    second = forgetful_game(weights=7)
+    torch.rand(7)  # torch's own generator, from which Dropout draws, has moved on
+    second.resume(tmp_path).play(5, progress=False)
+    assert same(everything(whole), everything(second)) and whole.history.losses == second.history.losses
+    assert same(whole.memory["pool"].state_dict(), second.memory["pool"].state_dict())
+    assert second.memory["pool"].count == 18
+
+
+def test_dropout_draws_afresh_each_turn_and_leaves_torchs_generator_alone():
+    game = forgetful_game()
+    draws = []
+    for name, turn, step in (
+        ("discriminator", 0, 0),
+        ("discriminator", 1, 0),
+        ("generator", 0, 0),
+        ("generator", 0, 1),
+    ):
+        game.step = step
+        state = torch.get_rng_state()
+        with game._keyed_dropout(name, turn):
+            draws.append(torch.rand(3))
+        assert torch.equal(state, torch.get_rng_state())
+    assert all(not torch.equal(a, b) for i, a in enumerate(draws) for b in draws[:i])
 
 
 @pytest.mark.parametrize(

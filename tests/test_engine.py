@@ -292,6 +292,85 @@ def test_players_must_be_players_and_turns_whole():
         Player(nn.Linear(1, 1), lambda b: b.real.sum(), torch.optim.SGD([torch.zeros(1)], 0.1), turns=0)
 
 
+class TinyPairs:
+    """Targets twice as large as their inputs, as `data.Pairs` hands them out."""
+
+    name = "doubles"
+
+    def __init__(self) -> None:
+        self.x = tiny_data()
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def to(self, device: torch.device) -> TinyPairs:
+        return self
+
+    def draw_pair(self, n: int, rng: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        index = torch.randint(len(self), (n,), generator=rng)
+        return 2 * self.x[index], self.x[index]
+
+
+def translating(**options: object) -> Game:
+    torch.manual_seed(0)
+    net = nn.Linear(2, 2)
+    player = Player(net, lambda b: (net(b.inputs) - b.real).square().mean(), torch.optim.SGD(net.parameters(), 0.2))
+    return Game(
+        {"generator": player},
+        TinyPairs(),
+        **{"batch": 16, "latent": 0, "averaging": None, "sampler": lambda net, b: net(b.inputs), **options},
+    )
+
+
+def test_pairs_are_drawn_together_and_a_translation_is_learned():
+    game = translating()
+    batch = game.draw("generator")
+    assert batch.inputs is not None and torch.equal(batch.real, 2 * batch.inputs) and batch.z.shape == (16, 0)
+    game.play(200, progress=False)
+    x = torch.randn(600, 2)
+    assert torch.allclose(game.translate(x), 2 * x, atol=1e-3)
+    samples = game.sample(150)
+    data = TinyPairs().x
+    assert torch.cdist(samples, 2 * data).min(1).values.max() < 1e-2  # each of them a translated input
+    assert torch.equal(samples, game.sample(150)) and not torch.equal(samples, game.sample(150, seed=1))
+    with pytest.raises(TypeError, match="inputs must be a float tensor .*, got torch.uint8"):
+        game.translate(torch.zeros(2, 2, dtype=torch.uint8))
+    with pytest.raises(ValueError, match=r"from latents alone: use sample\(n\)"):
+        tiny_game().translate(x)
+
+
+def test_a_prior_and_a_sampler_of_the_game_are_used():
+    def prior(n: int, rng: torch.Generator) -> torch.Tensor:
+        return torch.randint(2, (n, 3), generator=rng).float()
+
+    game = own_game(prior=prior, sampler=lambda net, b: net(b.z) + 100 * b.real)
+    assert game.latent == 3 and set(game.draw("generator").z.flatten().tolist()) == {0.0, 1.0}
+    assert game.average is not None
+    z = prior(5, engine.compute.generator(0, "sample"))
+    real = game._draw_data(5, engine.compute.generator(0, "sample", "data"))[0]
+    assert torch.equal(game.sample(5), game.average(z) + 100 * real)
+    with pytest.raises(ValueError, match=r"prior\(n, rng\) must return z of shape \(n, 4\), got \(2, 3\) for n = 2"):
+        own_game(prior=prior, latent=4)
+    with pytest.raises(ValueError, match=r"prior\(n, rng\) must return z of shape \(n, latent\), got \(2,\)"):
+        own_game(prior=lambda n, rng: torch.zeros(n))
+
+
+def test_an_optimizer_of_other_parameters_is_refused():
+    g, d = TinyGenerator(), TinyDiscriminator()
+    with pytest.raises(
+        ValueError, match=r"player 'generator': 4 of the 4 parameters of its optimizer are not its net's"
+    ):
+        Game({"generator": Player(g, lambda b: d(g(b.z)).mean(), torch.optim.SGD(d.parameters(), 0.1))}, tiny_data())
+
+
+def test_data_of_another_type_than_the_networks_are_refused():
+    player = own_game().players["generator"]
+    with pytest.raises(
+        TypeError, match="data must be torch.float32 like the generator's parameters, got torch.float64"
+    ):
+        Game({"generator": player}, tiny_data().double())
+
+
 def test_labels_are_spread_and_checked():
     assert engine.spread_labels(None, 3, None) is None
     assert engine.spread_labels(None, 5, 3).tolist() == [0, 1, 2, 0, 1]  # type: ignore[union-attr]
