@@ -98,6 +98,14 @@ class _Discriminator(nn.Module):
             self.embed = nn.Embedding(cast(int, self.classes), features)
             nn.init.normal_(self.embed.weight, std=features**-0.5)
 
+    def last_features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Features (N, F) of the last hidden layer, which the logit is made from; arguments as for the logits."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits (N,) from samples (N, …) and labels (N,)."""
+        return self._logit(self.last_features(x, labels), labels)
+
     def _logit(self, features: Tensor, labels: Tensor | None) -> Tensor:
         logit = cast(Tensor, self.out(features)).squeeze(1)
         if self.projects:

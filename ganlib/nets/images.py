@@ -161,10 +161,10 @@ class DCGANDiscriminator(_ImageDiscriminator):
         if spectral_norm:
             penalties.spectral_norm(self)
 
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Logits (N,) from images (N, channels, size, size) and labels (N,)."""
+    def last_features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Features (N, F) from images (N, channels, size, size) and labels (N,)."""
         self._check_images(x, labels)
-        return self._logit(self.features(self._add_planes(x, labels)).flatten(1), labels)
+        return cast(Tensor, self.features(self._add_planes(x, labels)).flatten(1))
 
 
 class ShuffleGenerator(_ImageGenerator):
@@ -247,8 +247,8 @@ class ShuffleDiscriminator(_ImageDiscriminator):
         if spectral_norm:
             penalties.spectral_norm(self)
 
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Logits (N,) from images (N, channels, size, size) and labels (N,)."""
+    def last_features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Features (N, F) from images (N, channels, size, size) and labels (N,)."""
         self._check_images(x, labels)
         halved = self._add_planes(F.pixel_unshuffle(x, 2), labels)
-        return self._logit(self.features(halved).flatten(1), labels)
+        return cast(Tensor, self.features(halved).flatten(1))

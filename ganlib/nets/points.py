@@ -104,8 +104,8 @@ class MLPDiscriminator(_Discriminator):
         self.hidden = _mlp(fan_in, width, _check.positive_int("layers", layers))
         self._make_head(width)
 
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Logits (N,) from points (N, inputs) and labels (N,)."""
+    def last_features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Features (N, width) from points (N, inputs) and labels (N,)."""
         _check_input("x", x, self.inputs)
         _check_labels(labels, self.classes, len(x))
         with torch.autocast(x.device.type, enabled=False):
@@ -115,4 +115,10 @@ class MLPDiscriminator(_Discriminator):
                 x = torch.cat([x, phases.sin(), phases.cos()], 1)
             if self.code.width:
                 x = torch.cat([x, self.code(labels, x.dtype)], 1)
-            return self._logit(self.hidden(x), labels)
+            return cast(Tensor, self.hidden(x))
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits (N,) from points (N, inputs) and labels (N,)."""
+        features = self.last_features(x, labels)
+        with torch.autocast(x.device.type, enabled=False):
+            return self._logit(features, labels)
