@@ -1,4 +1,4 @@
-"""Penalties that keep the discriminator smooth: gradient penalties, weight clipping, spectral normalisation.
+"""Penalties: what keeps the discriminator smooth, and further terms of the generator's loss.
 
 Zero-centred penalties follow the convention γ/2 · E‖∇D‖² (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406,
 equation 9), so `r1(10.0)` here is what code without the half calls weight 5. Whatever the game's precision, penalties
@@ -7,8 +7,10 @@ are computed in float32: they differentiate a gradient, and half precision loses
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,14 +20,20 @@ from ganlib import _check
 
 __all__ = [
     "PENALTIES",
+    "Critic",
     "Penalty",
+    "dragan",
+    "feature_matching",
     "get",
     "gradient_norm_squared",
     "gradient_penalty",
+    "l1",
+    "lecam",
     "r1",
     "r1_r2",
     "r2",
     "spectral_norm",
+    "spectral_regulariser",
     "weight_clipping",
 ]
 
@@ -34,16 +42,18 @@ Discriminator = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Penalty:
-    """What is added to the discriminator's loss, or done to its weights, to keep it smooth.
+    """What is added to a player's loss, or done to its weights.
 
     Attributes:
         name: the name in `PENALTIES`.
         function: `(discriminator, real, fake, rng)` -> scalar, the weight included; `discriminator` maps samples to
-            logits (N,), labels already bound; `rng` is a CPU generator.
-        every: a lazy penalty is computed every so many of the discriminator's updates, and the engine multiplies it by
-            `every` then (Karras et al. 2020, https://arxiv.org/abs/1912.04958, appendix B).
+            logits (N,), labels already bound (a `Critic` in the games); `rng` is a CPU generator. A function with
+            memory is an `nn.Module` whose buffers a checkpoint keeps; `get` gives each game a copy of its own.
+        every: a lazy penalty is computed every so many rounds, and the game multiplies it by `every` then
+            (Karras et al. 2020, https://arxiv.org/abs/1912.04958, appendix B).
         project: run on the discriminator after each of its updates.
         settings: its other numbers in words, so that a checkpoint can tell two penalties of one name apart.
+        player: whose loss it is added to, "discriminator" or "generator"; `fake` then carries the generator's gradient.
     """
 
     name: str
@@ -51,16 +61,53 @@ class Penalty:
     every: int = 1
     project: Callable[[nn.Module], None] | None = None
     settings: str = ""
+    player: str = "discriminator"
 
     def __str__(self) -> str:
         return f"{self.name}({self.settings}), every {self.every}"
 
 
+class Critic:
+    """A discriminator with its labels bound: x -> logits (N,), what a penalty looks at.
+
+    Attributes:
+        net: the network, for penalties on its weights or its features.
+        labels: what it is given beside x, nothing or the labels (N,).
+    """
+
+    def __init__(self, net: nn.Module, *labels: Tensor) -> None:
+        self.net, self.labels = net, labels
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return cast(Tensor, self.net(x, *self.labels))
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the logits are made from, (N, F): the network's `last_features`."""
+        if not hasattr(self.net, "last_features"):
+            raise TypeError(
+                f"the discriminator must have a method last_features(x), such as those of ganlib.nets, "
+                f"got {type(self.net).__name__}"
+            )
+        return cast(Tensor, cast(Any, self.net).last_features(x, *self.labels))
+
+
+def _critic(discriminator: Discriminator) -> Critic:
+    if isinstance(discriminator, Critic):
+        return discriminator
+    if isinstance(discriminator, nn.Module):
+        return Critic(discriminator)
+    raise TypeError(f"discriminator must be a network or a penalties.Critic, got {type(discriminator).__name__}")
+
+
+def _full_precision(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()
+
+
 def gradient_norm_squared(discriminator: Discriminator, x: Tensor) -> Tensor:
     """‖∇ₓ D(x)‖² of the logit at each sample, itself differentiable.
 
-    Samples must not influence one another's logits (no BatchNorm in the discriminator): the gradient is that of the
-    sum of all logits.
+    The gradient is that of the sum of all logits: with BatchNorm, or another layer in which samples meet, it holds what
+    a sample does to the logits of others too.
 
     Args:
         discriminator: maps samples to logits (N,).
@@ -70,8 +117,7 @@ def gradient_norm_squared(discriminator: Discriminator, x: Tensor) -> Tensor:
         Squared Euclidean norms of shape (N,), in float32 (float64 for float64 samples).
     """
     with torch.autocast(x.device.type, enabled=False):
-        x = x.detach()
-        x = (x if x.dtype == torch.float64 else x.float()).requires_grad_()
+        x = _full_precision(x.detach()).requires_grad_()
         with torch.enable_grad():
             logits = discriminator(x)
             (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
@@ -129,15 +175,25 @@ def r1_r2(weight: float = 0.1, every: int = 1) -> Penalty:
     return Penalty("r1_r2", function, on_real.every, settings=on_real.settings)
 
 
-def gradient_penalty(weight: float = 10.0, target: float = 1.0, every: int = 1) -> Penalty:
+def _slope(squared: Tensor) -> Tensor:
+    """√ of squared norms; the smallest normal number keeps its own slope finite where D is flat."""
+    return (squared + torch.finfo(squared.dtype).tiny).sqrt()
+
+
+def gradient_penalty(weight: float = 10.0, target: float = 1.0, every: int = 1, one_sided: bool = False) -> Penalty:
     """WGAN-GP: λ · E(‖∇D(x̂)‖ - target)² at random points x̂ = u x + (1 - u) G(z) between real and generated samples.
 
-    Source: Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028, equation 3.
+    One-sided, slopes below the target cost nothing: λ · E max(0, ‖∇D(x̂)‖ - target)². With target 0 it is the
+    zero-centred penalty λ · E‖∇D(x̂)‖² (Thanh-Tung et al. 2019, https://arxiv.org/abs/1902.03984).
+
+    Source: Gulrajani et al. 2017, https://arxiv.org/abs/1704.00028, equation 3; one-sided: Petzka et al. 2018,
+    https://arxiv.org/abs/1709.08894.
 
     Args:
         weight: λ, at least 0.
         target: the norm aimed at, at least 0.
         every: compute it every so many updates of the discriminator.
+        one_sided: whether only slopes above the target cost.
     """
     scale = _check.finite("weight", weight, minimum=0)
     norm = _check.finite("target", target, minimum=0)
@@ -145,14 +201,126 @@ def gradient_penalty(weight: float = 10.0, target: float = 1.0, every: int = 1) 
     def function(discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
         _check.shape("fake", fake, f"{tuple(real.shape)} like real", fake.shape == real.shape)
         u = torch.rand(len(real), generator=rng).to(real).view(-1, *[1] * (real.dim() - 1))
-        squared = gradient_norm_squared(discriminator, u * real.detach() + (1 - u) * fake.detach())
-        # The smallest normal number keeps the square root's slope finite where D is flat.
-        norms = (squared + torch.finfo(squared.dtype).tiny).sqrt()
-        return scale * (norms - norm).square().mean()
+        between = u * real.detach() + (1 - u) * fake.detach()
+        excess = _slope(gradient_norm_squared(discriminator, between)) - norm
+        return scale * (excess.relu() if one_sided else excess).square().mean()
 
     return Penalty(
-        "gradient_penalty", function, _check.positive_int("every", every), settings=f"{scale}, target {norm}"
+        "gradient_penalty",
+        function,
+        _check.positive_int("every", every),
+        settings=f"{scale}, target {norm}" + ", one-sided" * one_sided,
     )
+
+
+def dragan(weight: float = 10.0, target: float = 1.0, std: float = 0.5, every: int = 1) -> Penalty:
+    """DRAGAN: λ · E(‖∇D(x + δ)‖ - target)² around real samples, δ ~ N(0, std²).
+
+    Source: Kodali et al. 2017, https://arxiv.org/abs/1705.07215.
+
+    Args:
+        weight: λ, at least 0.
+        target: the norm aimed at, at least 0.
+        std: standard deviation of the noise, in the units of the data (images here lie in [-1, 1]); at least 0.
+        every: compute it every so many updates of the discriminator.
+    """
+    scale = _check.finite("weight", weight, minimum=0)
+    norm = _check.finite("target", target, minimum=0)
+    spread = _check.finite("std", std, minimum=0)
+
+    def function(discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
+        noise = torch.randn(real.shape, generator=rng).to(real)
+        slopes = _slope(gradient_norm_squared(discriminator, real.detach() + spread * noise))
+        return scale * (slopes - norm).square().mean()
+
+    settings = f"{scale}, target {norm}, std {spread}"
+    return Penalty("dragan", function, _check.positive_int("every", every), settings=settings)
+
+
+class _LeCam(nn.Module):
+    """The distance of logits to the moving averages of those on the other side."""
+
+    mean_real: Tensor
+    mean_fake: Tensor
+    seen: Tensor
+
+    def __init__(self, weight: float, decay: float) -> None:
+        super().__init__()
+        self.weight, self.decay = weight, decay
+        for name in ("mean_real", "mean_fake", "seen"):
+            self.register_buffer(name, torch.zeros(()))
+
+    def forward(self, discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
+        with torch.autocast(real.device.type, enabled=False):
+            logits_real, logits_fake = (discriminator(_full_precision(x.detach())) for x in (real, fake))
+        with torch.no_grad():
+            share = torch.where(self.seen == 0, 1.0, 1 - self.decay)  # the first averages are the first means
+            self.mean_real += share * (logits_real.mean() - self.mean_real)
+            self.mean_fake += share * (logits_fake.mean() - self.mean_fake)
+            self.seen.fill_(1)
+        to_fake, to_real = logits_real - self.mean_fake, logits_fake - self.mean_real
+        return self.weight * (to_fake.square().mean() + to_real.square().mean())
+
+
+def lecam(weight: float = 0.1, decay: float = 0.99, every: int = 1) -> Penalty:
+    """LeCam: λ · (E(D(x) - α_F)² + E(D(G(z)) - α_R)²), α_R and α_F the moving averages of real and fake logits.
+
+    It holds the logits on few data together. Averages are memory: each game has its own, and checkpoints keep them.
+
+    Source: Tseng et al. 2021, https://arxiv.org/abs/2104.03310.
+
+    Args:
+        weight: λ, at least 0.
+        decay: share of the averages that stays at each update, at least 0 and below 1.
+        every: compute it (and move the averages) every so many updates of the discriminator.
+    """
+    scale = _check.finite("weight", weight, minimum=0)
+    kept = _check.finite("decay", decay, minimum=0)
+    if kept >= 1:
+        raise ValueError(f"decay must be at least 0 and below 1, got {decay!r}")
+    return Penalty("lecam", _LeCam(scale, kept), _check.positive_int("every", every), settings=f"{scale}, decay {kept}")
+
+
+def feature_matching(weight: float = 1.0, every: int = 1) -> Penalty:
+    """Feature matching: λ · ‖E f(x) - E f(G(z))‖² of the discriminator's last features f, added to G's loss.
+
+    The discriminator needs a method `last_features(x)`, as those of `nets` have it.
+
+    Source: Salimans et al. 2016, https://arxiv.org/abs/1606.03498, section 3.1.
+
+    Args:
+        weight: λ, at least 0.
+        every: compute it every so many rounds.
+    """
+    scale = _check.finite("weight", weight, minimum=0)
+
+    def function(discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
+        critic = _critic(discriminator)
+        with torch.autocast(real.device.type, enabled=False):
+            with torch.no_grad():
+                wanted = critic.features(_full_precision(real)).mean(0)
+            return scale * (wanted - critic.features(_full_precision(fake)).mean(0)).square().sum()
+
+    every = _check.positive_int("every", every)
+    return Penalty("feature_matching", function, every, settings=f"{scale}", player="generator")
+
+
+def l1(weight: float = 100.0, every: int = 1) -> Penalty:
+    """L1: λ · E|x - G(z)|, the mean over all numbers of a sample, added to G's loss: for games that know each answer.
+
+    Source: Isola et al. 2017, https://arxiv.org/abs/1611.07004, equation 3, with λ = 100.
+
+    Args:
+        weight: λ, at least 0.
+        every: compute it every so many rounds.
+    """
+    scale = _check.finite("weight", weight, minimum=0)
+
+    def function(discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
+        _check.shape("fake", fake, f"{tuple(real.shape)} like real", fake.shape == real.shape)
+        return scale * (real - fake).abs().mean()
+
+    return Penalty("l1", function, _check.positive_int("every", every), settings=f"{scale}", player="generator")
 
 
 def weight_clipping(limit: float = 0.01) -> Penalty:
@@ -181,6 +349,13 @@ def weight_clipping(limit: float = 0.01) -> Penalty:
 _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
+def _weighted_layers(net: nn.Module) -> list[nn.Module]:
+    layers = [layer for layer in net.modules() if isinstance(layer, _LAYERS)]
+    if not layers:
+        raise ValueError(f"net must have a linear or convolutional layer, got {type(net).__name__} without one")
+    return layers
+
+
 def spectral_norm(net: nn.Module) -> nn.Module:
     """Divide the weight of every linear and convolutional layer by its largest singular value, in place.
 
@@ -199,13 +374,39 @@ def spectral_norm(net: nn.Module) -> nn.Module:
     Raises:
         ValueError: it has no linear or convolutional layer.
     """
-    layers = [layer for layer in net.modules() if isinstance(layer, _LAYERS)]
-    if not layers:
-        raise ValueError(f"net must have a linear or convolutional layer, got {type(net).__name__} without one")
-    for layer in layers:
+    for layer in _weighted_layers(net):
         if not parametrize.is_parametrized(layer, "weight"):
             parametrizations.spectral_norm(layer)
     return net
+
+
+def spectral_regulariser(weight: float = 0.01, every: int = 1) -> Penalty:
+    """λ/2 · Σ σ(W)², σ the largest singular value of each linear and convolutional layer of the discriminator.
+
+    It pulls where `spectral_norm` holds. Singular values are exact, so it has no memory; make it lazy where layers are
+    large.
+
+    Source: Yoshida and Miyato 2017, https://arxiv.org/abs/1705.10941.
+
+    Args:
+        weight: λ, at least 0.
+        every: compute it every so many updates of the discriminator.
+    """
+    scale = _check.finite("weight", weight, minimum=0)
+
+    def function(discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
+        with torch.autocast(real.device.type, enabled=False):
+            layers = _weighted_layers(_critic(discriminator).net)
+            return scale / 2 * torch.stack([_largest_singular_value(layer).square() for layer in layers]).sum()
+
+    return Penalty("spectral_regulariser", function, _check.positive_int("every", every), settings=f"{scale}")
+
+
+def _largest_singular_value(layer: nn.Module) -> Tensor:
+    weight = cast(Tensor, layer.weight)
+    if isinstance(layer, nn.modules.conv._ConvTransposeNd):  # (in, out, …): rows are to be outputs, as elsewhere
+        weight = weight.transpose(0, 1)
+    return torch.linalg.matrix_norm(weight.flatten(1), 2)
 
 
 #: Factories of the penalties that a game can take, by name.
@@ -214,16 +415,25 @@ PENALTIES: dict[str, Callable[..., Penalty]] = {
     "r2": r2,
     "r1_r2": r1_r2,
     "gradient_penalty": gradient_penalty,
+    "dragan": dragan,
+    "lecam": lecam,
+    "spectral_regulariser": spectral_regulariser,
     "weight_clipping": weight_clipping,
+    "feature_matching": feature_matching,
+    "l1": l1,
 }
 
 
 def get(penalty: str | Penalty | None) -> Penalty | None:
     """The penalty of that name at its default weight; a `Penalty`, or `None` for no penalty, passes through.
 
+    A penalty with memory is copied, so that no two games share it.
+
     Raises:
         ValueError: the name is not one of `PENALTIES`.
     """
+    if isinstance(penalty, Penalty) and isinstance(penalty.function, nn.Module):
+        return replace(penalty, function=copy.deepcopy(penalty.function))
     if penalty is None or isinstance(penalty, Penalty):
         return penalty
     _check.one_of("penalty", penalty, PENALTIES)

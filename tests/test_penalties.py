@@ -74,16 +74,110 @@ def test_gradient_penalty_draws_one_number_an_image() -> None:
     assert torch.equal(images, images[:, :1].expand(-1, 75)) and len(images[:, 0].unique()) == 4
 
 
+def test_one_sided_gradient_penalty_leaves_gentle_slopes_alone() -> None:
+    slopes = torch.tensor([0.2, 0.9, 1.5, 3.0], dtype=torch.float64)
+    x = torch.zeros(4, 2, dtype=torch.float64)
+
+    def d(x: Tensor) -> Tensor:
+        return slopes * x[:, 0]
+
+    both, one = (penalties.gradient_penalty(2.0, one_sided=sided).function(d, x, x, RNG) for sided in (False, True))
+    assert both.item() == pytest.approx(2 * (0.64 + 0.01 + 0.25 + 4) / 4)
+    assert one.item() == pytest.approx(2 * (0.25 + 4) / 4)
+    assert str(penalties.gradient_penalty(2.0, one_sided=True)) != str(penalties.gradient_penalty(2.0))
+
+
+def test_dragan_looks_around_the_reals(quadratic: tuple[Tensor, Tensor]) -> None:
+    a, b = quadratic
+    real, fake = samples()
+    noise = torch.randn(real.shape, generator=torch.Generator().manual_seed(5)).double()
+    norms = ((real + 0.3 * noise) @ a + b).norm(dim=1)
+    penalty = penalties.dragan(7.0, 2.0, std=0.3)
+    got = penalty.function(discriminator(a, b), real, fake, torch.Generator().manual_seed(5))
+    assert torch.allclose(got, 7 * (norms - 2).square().mean())
+
+
+def test_lecam_holds_logits_to_the_moving_averages_of_the_other_side() -> None:
+    given = penalties.lecam(0.5, decay=0.9)
+    penalty = penalties.get(given)
+    assert penalty is not None and isinstance(penalty.function, nn.Module)
+    means: list[tuple[float, float]] = []
+    for step in range(4):
+        torch.manual_seed(step)
+        real, fake = torch.randn(5, 1), torch.randn(5, 1) - 2
+        value = penalty.function(lambda x: x.sum(1), real, fake, RNG)
+        now = real.mean().item(), fake.mean().item()
+        means.append(now if not means else tuple(0.9 * m + 0.1 * v for m, v in zip(means[-1], now, strict=True)))  # type: ignore[arg-type]
+        of_real, of_fake = means[-1]
+        expected = 0.5 * ((real - of_fake).square().mean() + (fake - of_real).square().mean())
+        assert value.item() == pytest.approx(expected.item(), rel=1e-6)
+    state = penalty.function.state_dict()
+    assert {name: v.shape for name, v in state.items()} == dict.fromkeys(("mean_real", "mean_fake", "seen"), ())
+    assert state["mean_real"].item() == pytest.approx(means[-1][0], rel=1e-5)
+    assert isinstance(given.function, nn.Module) and given.function.state_dict()["seen"].item() == 0  # not shared
+
+
+def test_lecam_pulls_on_the_discriminator_only() -> None:
+    net = nets.MLPDiscriminator()
+    fake = torch.randn(4, 2, requires_grad=True)
+    penalties.lecam().function(net, torch.randn(4, 2), fake, RNG).backward()
+    assert fake.grad is None and all(p.grad is not None for p in net.parameters())
+
+
+def test_feature_matching_compares_mean_features() -> None:
+    torch.manual_seed(0)
+    net = nets.MLPDiscriminator(classes=3, condition="projection").double()
+    real, labels = torch.randn(6, 2, dtype=torch.float64), torch.tensor([0, 1, 2, 0, 1, 2])
+    fake = torch.randn(6, 2, dtype=torch.float64, requires_grad=True)
+    penalty = penalties.feature_matching(3.0)
+    critic = penalties.Critic(net, labels)
+    assert torch.equal(critic(real), net(real, labels)) and penalty.player == "generator"
+    of_real, of_fake = (net.last_features(x, labels).mean(0) for x in (real, fake))
+    value = penalty.function(critic, real, fake, RNG)
+    assert torch.allclose(value, 3 * (of_real - of_fake).square().sum())
+    value.backward()
+    assert fake.grad is not None and fake.grad.abs().max() > 0
+    assert penalty.function(critic, real, real, RNG).item() == 0
+    with pytest.raises(TypeError, match=r"must have a method last_features\(x\), such as .*, got Linear"):
+        penalty.function(nn.Linear(2, 1), real, fake, RNG)
+    with pytest.raises(TypeError, match="discriminator must be a network or a penalties.Critic, got function"):
+        penalty.function(lambda x: x.sum(1), real, fake, RNG)
+
+
+def test_l1() -> None:
+    real, fake = samples()
+    penalty = penalties.l1(10.0)
+    assert penalty.player == "generator"
+    assert torch.allclose(penalty.function(lambda x: x.sum(1), real, fake, RNG), 10 * (real - fake).abs().mean())
+    with pytest.raises(ValueError, match=r"fake must have shape \(6, 3\) like real, got \(5, 3\)"):
+        penalty.function(lambda x: x.sum(1), real, fake[:5], RNG)
+
+
+def test_spectral_regulariser_is_the_sum_of_largest_singular_values() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ConvTranspose2d(3, 5, 3), nn.Flatten(), nn.Linear(7, 4)).double()
+    conv, up, _, linear = net
+    matrices = [conv.weight.reshape(3, 18), up.weight.transpose(0, 1).reshape(5, 27), linear.weight]
+    expected = sum(torch.linalg.svdvals(m)[0] ** 2 for m in matrices)
+    penalty, x = penalties.spectral_regulariser(0.3), torch.zeros(1)
+    value = penalty.function(net, x, x, RNG)
+    assert torch.allclose(value, 0.15 * torch.as_tensor(expected))
+    value.backward()
+    u, s, v = torch.linalg.svd(linear.weight, full_matrices=False)
+    assert torch.allclose(linear.weight.grad, 0.3 * s[0] * torch.outer(u[:, 0], v[0]))
+
+
 def test_flat_discriminator_has_finite_slopes() -> None:
     net = nets.MLPDiscriminator()
     nn.init.zeros_(net.out.weight)
-    value = penalties.gradient_penalty(10.0).function(net, torch.randn(8, 2), torch.randn(8, 2), RNG)
-    value.backward()
-    assert value.item() == pytest.approx(10.0)
+    for penalty in (penalties.gradient_penalty(10.0), penalties.dragan(10.0)):
+        value = penalty.function(net, torch.randn(8, 2), torch.randn(8, 2), RNG)
+        value.backward()
+        assert value.item() == pytest.approx(10.0)
     assert all(p.grad is None or p.grad.isfinite().all() for p in net.parameters())
 
 
-@pytest.mark.parametrize("name", ["r1", "r2", "r1_r2", "gradient_penalty"])
+@pytest.mark.parametrize("name", ["r1", "r2", "r1_r2", "gradient_penalty", "dragan"])
 def test_gradients_reach_the_weights(name: str) -> None:
     real, fake = samples(4)
     penalty = penalties.get(name)
@@ -146,13 +240,20 @@ def test_names_and_bad_input() -> None:
         assert penalty is not None and penalty.name == name and penalty.every == 1
     with pytest.raises(ValueError, match="penalty='r3' is not known; choose one of: .*gradient_penalty"):
         penalties.get("r3")
-    for factory in (penalties.r1, penalties.r2, penalties.r1_r2, penalties.gradient_penalty):
+    for name, factory in penalties.PENALTIES.items():
+        if name == "weight_clipping":
+            continue
         with pytest.raises(ValueError, match="weight must be a finite number of at least 0, got -1"):
             factory(-1)
         with pytest.raises(ValueError, match=r"every must be a whole number of at least 1, got 0"):
             factory(1.0, every=0)
-    with pytest.raises(ValueError, match="target must be a finite number of at least 0, got nan"):
-        penalties.gradient_penalty(target=math.nan)
+    for aimed in (penalties.gradient_penalty, penalties.dragan):
+        with pytest.raises(ValueError, match="target must be a finite number of at least 0, got nan"):
+            aimed(target=math.nan)
+    with pytest.raises(ValueError, match="std must be a finite number of at least 0, got -1"):
+        penalties.dragan(std=-1)
+    with pytest.raises(ValueError, match="decay must be at least 0 and below 1, got 1"):
+        penalties.lecam(decay=1)
     with pytest.raises(ValueError, match="limit must be above 0, got 0"):
         penalties.weight_clipping(0)
     with pytest.raises(ValueError, match=r"fake must have shape \(3, 2\) like real, got \(4, 2\)"):
