@@ -1,12 +1,135 @@
-"""What every game needs: where to play, learning rates, and Adam."""
+"""What every game needs: the options, the table at which its players sit, penalties, and Adam."""
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypedDict
 
-from .. import compute
+import torch
+from torch import Tensor, nn
+
+from .. import compute, losses, penalties
 from .._check import finite, one_of
+from ..engine import Batch, Game, Player, cosine
+from ..nets._base import _full_precision
+from ..penalties import Penalty
+
+Terms = Tensor | dict[str, Tensor]
+
+
+class Options(TypedDict, total=False):
+    """What every game can be told, by name; the defaults are those of `gan`, unless the game says otherwise.
+
+    Attributes:
+        batch: samples a turn, at most as many as the data hold.
+        lr: learning rate of Adam, or a pair (generator's, discriminator's); an encoder learns like the generator.
+        betas: Adam's β₁ and β₂.
+        seed: keys every draw of data and latents.
+        averaging: decay of the generator's average, None for none.
+        anneal: rounds over which learning rates fall to 2 % and penalty weights to 0, along half a cosine.
+        device: where to play; by default `compute.device()`.
+        precision: "fp32" or "bf16"; by default what `compute.precision` finds for the device.
+    """
+
+    batch: int
+    lr: float | tuple[float, float]
+    betas: tuple[float, float]
+    seed: int
+    averaging: float | None
+    anneal: int | None
+    device: torch.device | str | None
+    precision: str | None
+
+
+class _Table:
+    """What the players of one game share: where and how precisely they compute, learning rates, and what `Game` takes.
+
+    Args:
+        options: what the caller of the game asked for.
+        defaults: of this game, where they are not those of `gan`.
+    """
+
+    def __init__(self, options: Options, defaults: Options | None = None) -> None:
+        for name in options:
+            one_of("option", name, Options.__annotations__)
+        common = Options(batch=64, lr=2e-4, betas=(0.5, 0.999), seed=0, averaging=0.995, anneal=None)
+        self.asked: Options = {**common, **(defaults or {}), **options}
+        self.place, self.precision = _place(options.get("device"), options.get("precision"))
+        self.lr_generator, self.lr_discriminator = _rates(self.asked["lr"])
+
+    def run(self, net: Callable[..., Any], *arguments: Tensor) -> Any:
+        """What a network makes of its arguments, a tensor or a tuple of them, in the game's precision."""
+        with compute.autocast(self.place, self.precision):
+            out = net(*arguments)
+        return tuple(map(_full_precision, out)) if isinstance(out, tuple) else _full_precision(out)
+
+    @torch.no_grad()
+    def frozen(self, net: Callable[..., Any], *arguments: Tensor) -> Any:
+        """The same without gradients."""
+        return self.run(net, *arguments)
+
+    def making(self, net: nn.Module, loss: Callable[[Batch], Terms]) -> Player:
+        """A player that learns at the generator's rate."""
+        return Player(net, loss, _adam(net, self.lr_generator, self.asked["betas"], self.place))
+
+    def game(
+        self, name: str, players: Mapping[str, Player], data: Any, settings: Mapping[str, Any], **more: Any
+    ) -> Game:
+        """The game; `settings` describe it to a checkpoint, `more` are further arguments of `Game`."""
+        described = {"game": name, **settings, "precision": self.precision}
+        return Game(
+            players,
+            data,
+            batch=self.asked["batch"],
+            seed=self.asked["seed"],
+            averaging=self.asked["averaging"],
+            anneal=self.asked["anneal"],
+            device=self.place,
+            settings=described,
+            **more,
+        )
+
+
+class _Contest(_Table):
+    """A table with an adversarial loss and penalties."""
+
+    def __init__(
+        self,
+        loss: str | losses.Loss,
+        penalty: str | Penalty | Sequence[str | Penalty],
+        options: Options,
+        defaults: Options | None = None,
+    ) -> None:
+        self.rule, self.due = losses.get(loss), _due(penalty)
+        super().__init__(options, defaults)
+
+    def penalties(
+        self, critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, batch: Batch
+    ) -> dict[str, Tensor]:
+        """The penalties due in this round by name; a lazy one counts for the rounds it skips."""
+        terms = {}
+        for p in self.due:
+            if batch.step % p.every == 0:
+                weight = p.every * cosine(batch.progress)
+                terms[p.name] = weight * p.function(critic, real, fake, batch.rng)
+        return terms
+
+    def judging(self, net: nn.Module, loss: Callable[[Batch], Terms], turns: int) -> Player:
+        """A player that learns at the discriminator's rate, and after whose updates penalties may project."""
+
+        def after(net: nn.Module) -> None:
+            for p in self.due:
+                if p.project is not None:
+                    p.project(net)
+
+        return Player(net, loss, _adam(net, self.lr_discriminator, self.asked["betas"], self.place), turns, after)
+
+    def game(
+        self, name: str, players: Mapping[str, Player], data: Any, settings: Mapping[str, Any], **more: Any
+    ) -> Game:
+        """The game; its loss and penalties stand in its settings."""
+        adversarial = {"loss": self.rule.name, "penalty": [str(p) for p in self.due]}
+        return super().game(name, players, data, {**adversarial, **settings}, **more)
 
 
 def _place(device: torch.device | str | None, precision: str | None) -> tuple[torch.device, str]:
@@ -24,6 +147,17 @@ def _rates(lr: float | tuple[float, float]) -> tuple[float, float]:
     return lr if isinstance(lr, tuple) else (lr, lr)
 
 
+def _due(penalty: str | Penalty | Sequence[str | Penalty]) -> list[Penalty]:
+    """One or several penalties, by name or made, as a list."""
+    if not isinstance(penalty, str | Penalty | Iterable):
+        raise TypeError(
+            f"penalty must be a name, a Penalty such as penalties.r1(), or a sequence of them (empty for none), "
+            f"got {penalty!r}"
+        )
+    asked = (penalty,) if isinstance(penalty, str | Penalty) else tuple(penalty)
+    return [p for p in map(penalties.get, asked) if p is not None]
+
+
 def _adam(net: nn.Module, lr: float, betas: tuple[float, float], device: torch.device) -> torch.optim.Adam:
     if finite("lr", lr) <= 0:
         raise ValueError(f"lr must be above 0, got {lr}")
@@ -32,3 +166,8 @@ def _adam(net: nn.Module, lr: float, betas: tuple[float, float], device: torch.d
     betas = (float(betas[0]), float(betas[1]))
     net.to(device)
     return torch.optim.Adam(net.parameters(), lr, betas, fused=device.type in ("cpu", "cuda"))
+
+
+def _labels_for(net: Callable[..., Any], batch: Batch) -> tuple[Tensor, ...]:
+    """The labels of a batch, for a network that takes them (its `classes` are set), else nothing."""
+    return () if getattr(net, "classes", None) is None or batch.labels is None else (batch.labels,)

@@ -7,17 +7,37 @@ https://arxiv.org/abs/1411.1784). Networks, losses and penalties are chosen free
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .. import compute, losses, penalties
-from ..engine import Batch, Game, Player, cosine
+from .. import losses
+from ..engine import Batch, Game
 from ..penalties import Penalty
-from ._shared import _adam, _place, _rates
+from ._shared import Options, Terms, _Contest
+
+
+@dataclass
+class Judged:
+    """A turn as the hook `also` of `gan` sees it.
+
+    Attributes:
+        player: whose turn it is, "discriminator" or "generator".
+        batch: what the turn drew.
+        fake: the generated samples, with the generator's gradient in its own turn.
+        fake_heads: what the discriminator says of them beside the logits; None if it returns logits alone.
+        real_heads: the same of the real samples; None in the generator's turn.
+    """
+
+    player: str
+    batch: Batch
+    fake: Tensor
+    fake_heads: Tensor | None
+    real_heads: Tensor | None
 
 
 def gan(
@@ -37,12 +57,14 @@ def gan(
     device: torch.device | str | None = None,
     precision: str | None = None,
     conditional: bool = False,
+    prior: Callable[[int, torch.Generator], Tensor] | None = None,
+    also: Callable[[Judged], dict[str, Tensor]] | None = None,
 ) -> Game:
     """The adversarial game of two networks; labels of the data are ignored. First built in chapter 5.
 
     Args:
         generator: z (N, latent) -> samples, with an attribute `latent`, the length of z.
-        discriminator: samples (N, …) -> logits (N,).
+        discriminator: samples (N, …) -> logits (N,), or (logits, heads): further numbers for `also`.
         data: a `data.Dataset`, a density of `toys`, or a float tensor (N, …), float32 like the networks.
         loss: a name of `losses.LOSSES`, or a `losses.Loss`.
         penalty: one or several of `penalties` (or names of `penalties.PENALTIES`), added to the discriminator's loss.
@@ -56,6 +78,9 @@ def gan(
         device: where to play; by default `compute.device()`.
         precision: "fp32" or "bf16"; by default what `compute.precision` finds for the device.
         conditional: show both players the labels; `conditional_gan` does this, after checking them.
+        prior: `(n, rng)` -> z (n, latent), instead of the normal or uniform latent.
+        also: further terms of the loss of the player whose turn it is, by name; `ac_gan`, `info_gan` and others are
+            made with it.
 
     Returns:
         A `Game` with the players "discriminator" and "generator".
@@ -68,78 +93,64 @@ def gan(
     for role, net in (("generator", generator), ("discriminator", discriminator)):
         if not isinstance(net, nn.Module):
             raise TypeError(f"{role} must be an nn.Module, such as nets.MLP{role.title()}(), got {net!r}")
-    rule = losses.get(loss)
-    if not isinstance(penalty, str | Penalty | Iterable):
-        raise TypeError(
-            f"penalty must be a name, a Penalty such as penalties.r1(), or a sequence of them (empty for none), "
-            f"got {penalty!r}"
-        )
-    asked = (penalty,) if isinstance(penalty, str | Penalty) else tuple(penalty)
-    due = [p for p in map(penalties.get, asked) if p is not None]
-    place, precision = _place(device, precision)
+    options = Options(
+        batch=batch,
+        lr=lr,
+        betas=betas,
+        seed=seed,
+        averaging=averaging,
+        anneal=anneal,
+        device=device,
+        precision=precision,
+    )
+    table = _Contest(loss, penalty, options)
+    rule = table.rule
     has_batch_norm = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in discriminator.modules())
+    judges_class = getattr(discriminator, "classes", None) is not None
 
-    def given(batch: Batch) -> tuple[Tensor, ...]:
-        return (batch.labels,) if conditional and batch.labels is not None else ()
+    def given(batch: Batch, asked: bool = True) -> tuple[Tensor, ...]:
+        return (batch.labels,) if conditional and asked and batch.labels is not None else ()
 
     def generate(batch: Batch) -> Tensor:
-        with compute.autocast(place, precision):
-            return generator(batch.z, *given(batch)).float()
+        return table.run(generator, batch.z, *given(batch))
 
-    def judge(x: Tensor, batch: Batch) -> Tensor:
-        with compute.autocast(place, precision):
-            return discriminator(x, *given(batch)).float()
+    def judge(x: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        return _heads(table.run(discriminator, x, *given(batch, judges_class)))
 
-    def judge_both(real: Tensor, fake: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    def judge_both(real: Tensor, fake: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         if has_batch_norm:  # real and fake keep their own batch statistics
-            return judge(real, batch), judge(fake, batch)
-        labels = tuple(torch.cat([y, y]) for y in given(batch))
-        with compute.autocast(place, precision):
-            logits = discriminator(torch.cat([real, fake]), *labels).float()
-        return logits[: len(real)], logits[len(real) :]
+            (real_logits, real_heads), (fake_logits, fake_heads) = judge(real, batch), judge(fake, batch)
+            return real_logits, fake_logits, real_heads, fake_heads
+        labels, n = tuple(torch.cat([y, y]) for y in given(batch, judges_class)), len(real)
+        logits, heads = _heads(table.run(discriminator, torch.cat([real, fake]), *labels))
+        return logits[:n], logits[n:], *((None, None) if heads is None else (heads[:n], heads[n:]))
 
     def discriminator_loss(batch: Batch) -> dict[str, Tensor]:
-        with torch.no_grad():
-            fake = generate(batch)
-        terms = {"loss": rule.discriminator(*judge_both(batch.real, fake, batch))}
-        for p in due:
-            if batch.step % p.every == 0:  # a lazy penalty counts for the rounds it skips
-                critic = partial(_labelled, discriminator, given(batch))
-                weight = p.every * cosine(batch.progress)
-                terms[p.name] = weight * p.function(critic, batch.real, fake, batch.rng)
-        return terms
+        fake = table.frozen(generator, batch.z, *given(batch))
+        real_logits, fake_logits, real_heads, fake_heads = judge_both(batch.real, fake, batch)
+        terms = {"loss": rule.discriminator(real_logits, fake_logits)}
+        if also is not None:
+            terms |= also(Judged("discriminator", batch, fake, fake_heads, real_heads))
+        critic = partial(_labelled, discriminator, given(batch, judges_class))
+        return terms | table.penalties(critic, batch.real, fake, batch)
 
-    def generator_loss(batch: Batch) -> Tensor:
-        fake_logits = judge(generate(batch), batch)
-        if not rule.relativistic:
-            return rule.generator(fake_logits, fake_logits)
-        with torch.no_grad():
-            real_logits = judge(batch.real, batch)
-        return rule.generator(real_logits, fake_logits)
+    def generator_loss(batch: Batch) -> Terms:
+        fake = generate(batch)
+        fake_logits, fake_heads = judge(fake, batch)
+        real_logits = fake_logits
+        if rule.relativistic:
+            with torch.no_grad():
+                real_logits, _ = judge(batch.real, batch)
+        loss = rule.generator(real_logits, fake_logits)
+        further = {} if also is None else also(Judged("generator", batch, fake, fake_heads, None))
+        return {"loss": loss, **further} if further else loss
 
-    def after(net: nn.Module) -> None:
-        for p in due:
-            if p.project is not None:
-                p.project(net)
-
-    lr_generator, lr_discriminator = _rates(lr)
     players = {
-        "discriminator": Player(
-            discriminator, discriminator_loss, _adam(discriminator, lr_discriminator, betas, place), turns, after
-        ),
-        "generator": Player(generator, generator_loss, _adam(generator, lr_generator, betas, place)),
+        "discriminator": table.judging(discriminator, discriminator_loss, turns),
+        "generator": table.making(generator, generator_loss),
     }
-    game = "conditional_gan" if conditional else "gan"
-    settings = {
-        "game": game,
-        "loss": rule.name,
-        "penalty": [str(p) for p in due],
-        "precision": precision,
-    }
-    made = Game(
-        players, data, batch=batch, seed=seed, averaging=averaging, anneal=anneal, device=place, settings=settings
-    )
-    _must_fit(made, given)
+    made = table.game("conditional_gan" if conditional else "gan", players, data, {}, prior=prior)
+    _must_fit(made, given, judges_class)
     return made
 
 
@@ -162,23 +173,28 @@ def conditional_gan(generator: nn.Module, discriminator: nn.Module, data: Any, *
     return gan(generator, discriminator, data, conditional=True, **options)
 
 
+def _heads(said: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Logits, and what a discriminator says beside them."""
+    return said if isinstance(said, tuple) else (said, None)
+
+
 def _labelled(net: nn.Module, labels: tuple[Tensor, ...], x: Tensor) -> Tensor:
     """D with its labels bound: what a penalty differentiates. It may come with as many x as labels."""
-    return net(x, *labels)
+    return _heads(net(x, *labels))[0]
 
 
 @torch.no_grad()
-def _must_fit(game: Game, given: Callable[[Batch], tuple[Tensor, ...]]) -> None:
+def _must_fit(game: Game, given: Callable[[Batch, bool], tuple[Tensor, ...]], judges_class: bool) -> None:
     """One look at the door: do the generator's samples have the data's shape, and D's logits one number each?"""
     batch = game.draw("generator")
     modes = {net: net.training for net in (game.generator, game.discriminator)}
     for net in modes:
         net.eval()
-    fake, labels = game.generator(batch.z, *given(batch)), given(batch)
+    fake = game.generator(batch.z, *given(batch, True))
     if fake.shape != batch.real.shape:
         made, wanted = tuple(fake.shape[1:]), tuple(batch.real.shape[1:])
         raise ValueError(f"the generator's samples have shape {made}, but those of the data {wanted}")
-    logits = game.discriminator(batch.real, *labels)
+    logits, _ = _heads(game.discriminator(batch.real, *given(batch, judges_class)))
     if logits.shape != (len(batch.real),):
         raise ValueError(
             f"the discriminator must return logits of shape ({len(batch.real)},), got {tuple(logits.shape)}"
