@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a GAN and keep the run in a folder")
     train.add_argument("data", metavar="DATA", help=f"{known}, a folder of images, or an .npz file")
     train.add_argument("--out", metavar="RUN", required=True, help="folder of the run")
-    train.add_argument("--game", help="gan (the default), or conditional_gan for data with labels")
+    train.add_argument("--game", help="what to play; by default clustered_gan for images, gan for others")
     train.add_argument("--loss", help="minimax, non_saturating, least_squares, wasserstein, hinge or rpgan")
     length = train.add_mutually_exclusive_group()
     length.add_argument("--steps", type=_number, help="rounds to play; the default suits the data")
@@ -117,6 +117,8 @@ def _train(options: argparse.Namespace) -> int:
     stored = {"ganlib": __version__, **settings.as_dict(), "data_digest": _digest(game.data)}
     if options.resume:
         _same_data(run, stored["data_digest"])
+        for leftover in run.glob(".*.part"):  # of a process that was killed while it wrote
+            leftover.unlink()
         if (run / "last.safetensors").exists():
             game.resume(run)
         else:
@@ -143,7 +145,8 @@ def _train(options: argparse.Namespace) -> int:
                 left,
                 seconds=seconds,
                 every=MEASURE_EVERY,
-                watch=judge and (lambda g: _keep_best(g, run, judge)),
+                watch=judge and (lambda g: {"frechet": judge(g.sample(1000, seed=1))}),
+                best=judge and "frechet",
                 save=run,
                 save_every=save_every,
             )
@@ -160,7 +163,7 @@ def _train(options: argparse.Namespace) -> int:
 def _new_settings(run: Path, options: argparse.Namespace) -> Settings:
     if (run / "settings.json").exists() or (run / "last.safetensors").exists():
         raise BadInput(f"--out {run} already holds a run: choose another folder, or go on with --resume")
-    if run.exists() and (not run.is_dir() or any(run.iterdir())):
+    if run.exists() and (not run.is_dir() or any(path.suffix != ".part" for path in run.iterdir())):
         raise BadInput(f"--out {run} must be a new or empty folder")
     parent = next(p for p in [run.absolute(), *run.absolute().parents] if p.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
@@ -194,7 +197,7 @@ def _stored(run: Path) -> dict[str, Any]:
         stored = json.loads((run / "settings.json").read_text())
     except FileNotFoundError:
         raise BadInput(f"{run} is not a run of ganlib: it has no settings.json") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"{run / 'settings.json'} cannot be read: {error}") from None
     if not isinstance(stored, dict) or "data_digest" not in stored:
         raise BadInput(f"{run / 'settings.json'} is not that of a run of ganlib")
@@ -233,13 +236,6 @@ def _refused(check: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         return check(*arguments, **named)
     except (ValueError, TypeError) as error:
         raise BadInput(str(error)) from None
-
-
-def _keep_best(game: Game, run: Path, judge: Callable[[Tensor], float]) -> dict[str, float]:
-    distance = judge(game.sample(1000, seed=1))
-    if all(distance < seen["frechet"] for seen in game.history.watched):
-        game.save(run, "best")
-    return {"frechet": distance}
 
 
 # ---- sample and evaluate ---------------------------------------------------------------------------
@@ -349,7 +345,7 @@ def _metrics(settings: Settings, game: Game) -> dict[str, float]:
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     """Whole or not at all, like a checkpoint. Numbers that are not finite become null."""
     clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in content.items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.part")
     try:
         temporary.write_text(json.dumps(clean, indent=2) + "\n")
         os.replace(temporary, path)

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from ganlib import _check
 
-__all__ = ["Dataset", "TextData", "docstrings", "load", "names"]
+__all__ = ["Dataset", "TextData", "clustered", "docstrings", "load", "names"]
 
 SPLITS = ("train", "test", "all")
 
@@ -303,6 +303,35 @@ def _resize(name: str, x: Tensor, size: int) -> Tensor:
         return square
     resized = F.interpolate(square.float(), (size, size), mode="bilinear", antialias=True, align_corners=False)
     return resized.round_().clamp_(0, 255).to(torch.uint8)
+
+
+def clustered(dataset: Dataset, clusters: int, seed: int = 0) -> Dataset:
+    """The same samples, labelled by k-means clusters of themselves (scikit-learn's `KMeans`, one start).
+
+    Images are compared at a side of at most 14 pixels; centres come from at most 10 000 samples.
+
+    Args:
+        dataset: images or points; labels it has are replaced.
+        clusters: how many, at most as many as there are samples.
+        seed: of the starting centres.
+
+    Raises:
+        TypeError, ValueError: clusters is not such a number.
+    """
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
+    if _check.positive_int("clusters", clusters) > len(dataset):
+        raise ValueError(f"clusters must be at most the {len(dataset)} samples of {dataset.name}, got {clusters}")
+    x = dataset.floats.cpu()
+    if dataset.is_image:
+        x = F.adaptive_avg_pool2d(x, [min(14, side) for side in x.shape[2:]])
+    points = x.flatten(1).numpy()
+    some = np.random.RandomState(seed).permutation(len(points))[: max(10_000, clusters)]
+    with threadpool_limits(1):  # the order of additions, and so the clusters, is the same on every number of threads
+        found = KMeans(clusters, n_init=1, random_state=seed).fit(points[some]).predict(points)
+    y = torch.from_numpy(found.astype(np.int64)).to(dataset.x.device)
+    return replace(dataset, y=y, classes=tuple(f"cluster {k}" for k in range(clusters)))
 
 
 # The reader's own.

@@ -1,8 +1,9 @@
 """Settings that work for a data set, from its name alone: what the command line plays by default.
 
-Images: the shuffle networks, the non-saturating loss and a lazy R1 penalty (Mescheder et al. 2018,
-https://arxiv.org/abs/1801.04406). Points: perceptrons on data scaled to about unit variance, the relativistic
-pairing loss with R1 and R2 (Huang et al. 2024, https://arxiv.org/abs/2501.05441).
+Images: the shuffle networks on hidden classes, which are clusters of the data (`games.clustered_gan`), the
+non-saturating loss and a lazy R1 penalty (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406). Points:
+perceptrons on data scaled to about unit variance, the relativistic pairing loss with R1 and R2 (Huang et al. 2024,
+https://arxiv.org/abs/2501.05441).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Settings:
 
     Attributes:
         data: a name of `data.names()` or `toys.TOYS`, a folder of images, or an `.npz` file.
-        game: a name of `games.GAMES`.
+        game: a name of `games.GAMES`, or None for the recipe's own.
         loss: a name of `losses.LOSSES`, or None for the recipe's own.
         steps: rounds to play, or None if `seconds` limits them or the recipe decides.
         seconds: seconds to play instead.
@@ -32,14 +33,15 @@ class Settings:
     """
 
     data: str
-    game: str = "gan"
+    game: str | None = None
     loss: str | None = None
     steps: int | None = None
     seconds: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        one_of("game", self.game, games.GAMES)
+        if self.game is not None:
+            one_of("game", self.game, games.GAMES)
         if self.loss is not None:
             one_of("loss", self.loss, losses.LOSSES)
         positive_int("seed", self.seed, minimum=0)
@@ -84,7 +86,9 @@ def _square(height: int, width: int) -> bool:
 
 
 def build(settings: Settings, *, device: str | None = None, precision: str | None = None) -> Game:
-    """The game of these settings, its initial weights drawn from `settings.seed`; sets `settings.steps` if it is open.
+    """The game of these settings, its initial weights drawn from `settings.seed`.
+
+    Sets `settings.game` and `settings.steps` where they are open.
 
     Args:
         settings: what to play.
@@ -95,8 +99,17 @@ def build(settings: Settings, *, device: str | None = None, precision: str | Non
         ValueError: the data cannot play this game; the message says why.
     """
     source = load_data(settings.data)
+    if settings.game is None:
+        settings.game = "clustered_gan" if _clusters(source) else "gan"
     classes = None
-    if settings.game == "conditional_gan":
+    if settings.game == "clustered_gan":
+        classes = _clusters(source)
+        if not classes:
+            raise ValueError(
+                f"data {settings.data!r} are not at least {2 * PER_CLUSTER} images: game='clustered_gan' needs them, "
+                f"game='gan' does not"
+            )
+    elif settings.game == "conditional_gan":
         if getattr(source, "y", None) is None:
             raise ValueError(
                 f"data {settings.data!r} have no labels: game='conditional_gan' needs them, game='gan' does not"
@@ -125,6 +138,17 @@ def build(settings: Settings, *, device: str | None = None, precision: str | Non
         precision=precision,
         **options,
     )
+
+
+PER_CLUSTER = 20
+"""Images that a cluster holds in the mean; there are at most 200 clusters."""
+
+
+def _clusters(source: Any) -> int | None:
+    """How many clusters the images of a data set make; None where clusters are no use."""
+    if not isinstance(source, data.Dataset) or not source.is_image or len(source) < 2 * PER_CLUSTER:
+        return None
+    return min(200, len(source) // PER_CLUSTER)
 
 
 def _images(source: Any, shape: torch.Size, classes: int | None, settings: Settings) -> tuple[Any, Any, dict[str, Any]]:

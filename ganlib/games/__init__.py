@@ -11,11 +11,12 @@ from collections.abc import Callable
 from .._check import one_of
 from ..engine import Game
 from .adversarial import conditional_gan, gan
+from .clustered import clustered_gan
 
-__all__ = ["GAMES", "conditional_gan", "gan", "get"]
+__all__ = ["GAMES", "clustered_gan", "conditional_gan", "gan", "get"]
 
 #: The games by name.
-GAMES: dict[str, Callable[..., Game]] = {"gan": gan, "conditional_gan": conditional_gan}
+GAMES: dict[str, Callable[..., Game]] = {"gan": gan, "conditional_gan": conditional_gan, "clustered_gan": clustered_gan}
 
 
 def get(name: str) -> Callable[..., Game]:

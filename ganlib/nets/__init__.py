@@ -11,15 +11,31 @@ product <embed(y), features(x)> to the logit (Miyato and Koyama 2018, https://ar
 from __future__ import annotations
 
 from ganlib.nets._base import parameters_count
+from ganlib.nets.clustered import Clustered
 from ganlib.nets.images import DCGANDiscriminator, DCGANGenerator, ShuffleDiscriminator, ShuffleGenerator
 from ganlib.nets.points import MLPDiscriminator, MLPGenerator
+from ganlib.nets.translation import (
+    DomainDiscriminator,
+    ImagePool,
+    PatchDiscriminator,
+    ResidualGenerator,
+    SuperResolutionGenerator,
+    UNet,
+)
 
 __all__ = [
+    "Clustered",
     "DCGANDiscriminator",
     "DCGANGenerator",
+    "DomainDiscriminator",
+    "ImagePool",
     "MLPDiscriminator",
     "MLPGenerator",
+    "PatchDiscriminator",
+    "ResidualGenerator",
     "ShuffleDiscriminator",
     "ShuffleGenerator",
+    "SuperResolutionGenerator",
+    "UNet",
     "parameters_count",
 ]
