@@ -8,8 +8,10 @@ renamed, so that a crash in the middle leaves the previous checkpoint untouched.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +44,7 @@ def save(game: Game, folder: str | Path, name: str = "last") -> Path:
 
     Raises:
         OSError: the folder cannot be written or the disk is full; an earlier checkpoint is kept.
+        TypeError: `watch` returned what JSON cannot hold (a tensor, a figure).
     """
     path = Path(folder) / f"{name}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,6 +83,8 @@ def resume(game: Game, folder: str | Path, name: str = "last") -> Game:
     _same_settings(path, facts["settings"], json.loads(json.dumps(game.settings)))
     state = _state(game)
     _same_tensors(path, {k: v for k, v in tensors.items() if not k.startswith(("optimizer.", "history."))}, state)
+    histories = {k.removeprefix("history."): v for k, v in tensors.items() if k.startswith("history.")}
+    _whole_history(path, histories, game, facts["step"])
     memories = {n: _memory(path, n, p.optimizer, tensors, facts["optimizers"]) for n, p in game.players.items()}
     for player, memory in memories.items():  # everything has been checked: from here on the game changes
         optimizer = game.players[player].optimizer
@@ -88,9 +93,7 @@ def resume(game: Game, folder: str | Path, name: str = "last") -> Game:
         for key, value in state.items():
             value.copy_(tensors[key])
     game.step = facts["step"]
-    game.history.losses = {
-        key.removeprefix("history."): value.tolist() for key, value in tensors.items() if key.startswith("history.")
-    }
+    game.history.losses = {key: value.tolist() for key, value in histories.items()}
     game.history.watched, game.history.seconds = facts["watched"], facts["seconds"]
     return game
 
@@ -108,16 +111,37 @@ def load(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}
-    except (SafetensorError, OSError, ValueError) as error:
+            digest = _digest(header.get("ganlib", ""), tensors)
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"{path} is not a whole safetensors file: {error}") from error
     if "ganlib" not in header:
         raise CheckpointError(f"{path} is a safetensors file, but not a checkpoint of ganlib")
-    if header.get("digest") != _digest(header["ganlib"], tensors):
+    if header.get("digest") != digest:
         raise CheckpointError(f"{path} was altered or damaged: its digest does not match its contents")
-    facts = json.loads(header["ganlib"])
+    try:
+        facts = json.loads(header["ganlib"])
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} has a header that is not JSON: {error}") from error
+    _sound(path, facts)
+    return facts, tensors
+
+
+def _sound(path: Path, facts: Any) -> None:
+    """Refuse facts that no game has written, by name."""
+    if not isinstance(facts, dict):
+        raise CheckpointError(f"{path} has facts that are no mapping, but {type(facts).__name__}")
     if facts.get("format") != FORMAT:
         raise CheckpointError(f"{path} has format {facts.get('format')!r}; this ganlib reads {FORMAT!r}")
-    return facts, tensors
+    step, seconds, watched = (facts.get(key) for key in ("step", "seconds", "watched"))
+    if type(step) is not int or step < 0:
+        raise CheckpointError(f"{path}: step must be a whole number of at least 0, got {step!r}")
+    if type(seconds) not in (int, float) or not 0 <= seconds < math.inf:
+        raise CheckpointError(f"{path}: seconds must be a finite number of at least 0, got {seconds!r}")
+    if not isinstance(watched, list) or not all(isinstance(w, dict) and type(w.get("step")) is int for w in watched):
+        raise CheckpointError(f"{path}: watched must be a list of mappings, each with its step")
+    for key in ("optimizers", "settings"):
+        if not isinstance(facts.get(key), dict):
+            raise CheckpointError(f"{path}: {key} must be a mapping, got {type(facts.get(key)).__name__}")
 
 
 def _state(game: Game) -> dict[str, Tensor]:
@@ -131,8 +155,11 @@ def _state(game: Game) -> dict[str, Tensor]:
 
 
 def _write(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    text = json.dumps(facts)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        text = json.dumps(facts)
+    except TypeError as error:
+        raise TypeError(f"watch must return numbers and text, for a checkpoint to keep: {error}") from None
+    temporary = path.with_name(f".{path.name}.part")  # of a fixed name: what a killed process left is written over
     try:
         save_file(tensors, temporary, {"ganlib": text, "digest": _digest(text, tensors)})
         with open(temporary, "rb+") as file:
@@ -175,6 +202,20 @@ def _same_tensors(path: Path, stored: dict[str, Tensor], mine: dict[str, Tensor]
             )
 
 
+def _whole_history(path: Path, stored: dict[str, Tensor], game: Game, step: int) -> None:
+    for name in game.players:
+        if name not in stored:
+            raise CheckpointError(f"{path} lacks the history of player {name!r}")
+    for name, losses in stored.items():
+        if name.partition(".")[0] not in {player.partition(".")[0] for player in game.players}:
+            raise CheckpointError(f"{path} holds a history of {name!r}, which is no player of this game")
+        if losses.dtype != torch.float64 or losses.shape != (step,):
+            raise CheckpointError(
+                f"{path}: the history of {name!r} must hold {step} float64 losses, one a round, "
+                f"got {losses.dtype} of shape {tuple(losses.shape)}"
+            )
+
+
 def _memory(
     path: Path,
     player: str,
@@ -183,17 +224,34 @@ def _memory(
     numbers: dict[str, Any],
 ) -> dict[int, dict[str, Any]]:
     """What an optimizer remembers of each of its parameters, as its `load_state_dict` wants it."""
-    parameters = [w for group in optimizer.param_groups for w in group["params"]]
+    wanted = _memory_after_a_step(optimizer)
     state: dict[int, dict[str, Any]] = {}
-    for source in (tensors, numbers):
-        for full, value in source.items():
-            key = full.removeprefix("optimizer.")
-            if (source is tensors and not full.startswith("optimizer.")) or not key.startswith(f"{player}."):
-                continue
-            index, _, entry = key.removeprefix(f"{player}.").partition(".")
-            if not index.isdigit() or int(index) >= len(parameters):
-                raise CheckpointError(f"{path} holds optimizer memory {full!r}, which this game does not have")
-            if isinstance(value, Tensor) and value.dim() and value.shape != parameters[int(index)].shape:
-                raise CheckpointError(f"{path}: {full!r} has shape {tuple(value.shape)}, not its parameter's")
-            state.setdefault(int(index), {})[entry] = value
+    stored = {k.removeprefix("optimizer."): v for k, v in tensors.items() if k.startswith("optimizer.")} | numbers
+    for full, value in stored.items():
+        if not full.startswith(f"{player}."):
+            continue
+        index, _, entry = full.removeprefix(f"{player}.").partition(".")
+        if not index.isdecimal() or entry not in wanted.get(int(index), {}):
+            raise CheckpointError(f"{path} holds optimizer memory {full!r}, which this game does not have")
+        mine = wanted[int(index)][entry]
+        if _kind(value) != _kind(mine):
+            raise CheckpointError(f"{path}: optimizer memory {full!r} is {_kind(value)}, in this game {_kind(mine)}")
+        state.setdefault(int(index), {})[entry] = value
+    for number, entries in state.items():
+        for entry in wanted[number].keys() - entries.keys():
+            raise CheckpointError(f"{path} lacks optimizer memory '{player}.{number}.{entry}', which this game has")
     return state
+
+
+def _memory_after_a_step(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Any]]:
+    """What a copy of the optimizer remembers after a step along a gradient of zero: the form of all it ever does."""
+    probe = copy.deepcopy(optimizer)
+    for group in probe.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    probe.step()
+    return probe.state_dict()["state"]
+
+
+def _kind(value: Any) -> str:
+    return f"{value.dtype} of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__

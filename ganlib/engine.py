@@ -9,6 +9,7 @@ minimise, and step its optimizer. Everything drawn in a turn comes from a genera
 from __future__ import annotations
 
 import copy
+import json
 import math
 import os
 import signal
@@ -205,6 +206,10 @@ class Game:
         modules = [*(p.net for p in self.players.values()), *self.memory.values()]
         self._buffers = [b for module in modules for b in module.buffers()]
         self._drops = any(isinstance(m, _RANDOM_LAYERS) for p in self.players.values() for m in p.net.modules())
+        try:
+            json.dumps(dict(settings or {}))
+        except TypeError as error:
+            raise TypeError(f"settings must be words and numbers, for a checkpoint to keep: {error}") from None
         self.settings: dict[str, Any] = {
             "players": {n: {"turns": p.turns, "optimizer": _describe(p.optimizer)} for n, p in self.players.items()},
             "data": self.data_name,
@@ -246,6 +251,7 @@ class Game:
         watch: Callable[[Game], Mapping[str, Any] | None] | None = None,
         save: str | Path | None = None,
         save_every: int = 100,
+        best: str | None = None,
     ) -> History:
         """Play so many rounds more, or for so many seconds (counted from the start of the first round).
 
@@ -258,6 +264,8 @@ class Game:
             save: a folder that gets a checkpoint before the first round, after each `save_every` rounds, and at the
                 end or on Ctrl-C; `resume` goes on from there.
             save_every: rounds between two checkpoints.
+            best: one of the numbers that `watch` returns: where it is the lowest so far, the folder gets a
+                checkpoint "best" too.
 
         Returns:
             The history of the whole game so far (also `game.history`).
@@ -276,6 +284,8 @@ class Game:
             raise ValueError(f"seconds must be above 0, got {seconds}")
         every = 1 if every is None else positive_int("every", every)
         positive_int("save_every", save_every)
+        if best is not None and (watch is None or save is None):
+            raise ValueError(f"best={best!r} needs a watch that measures it and a folder to save to")
         if self.anneal is not None and limit is not None and self.step + limit > self.anneal:
             raise ValueError(
                 f"the learning rates' schedule ends at step {self.anneal}: "
@@ -304,6 +314,8 @@ class Game:
                         if not isinstance(seen, Mapping):
                             raise TypeError(f"watch must return a mapping or None, got {type(seen).__name__}")
                         self.history.watched.append({"step": self.step, **seen})
+                        if best is not None and save is not None and self._is_lowest(best):
+                            self.save(save, "best")
                 if save is not None and self.step % save_every == 0:
                     self.save(save)
                     saved = self.step
@@ -311,6 +323,11 @@ class Game:
                 self.save(save)
         self._fraction = None
         return self.history
+
+    def _is_lowest(self, name: str) -> bool:
+        """Whether what was watched last is lower than ever before (NaN never is)."""
+        *earlier, last = (seen.get(name, math.nan) for seen in self.history.watched)
+        return last < min((value for value in earlier if not math.isnan(value)), default=math.inf)
 
     def _round(self) -> None:
         kept = [b.clone() for b in self._buffers]
