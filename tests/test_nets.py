@@ -20,6 +20,7 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "shuffle": (nets.ShuffleGenerator, nets.ShuffleDiscriminator),
 }
 CONDITIONS = [("concatenation", "concatenation"), ("embedding", "embedding"), ("concatenation", "projection")]
+IMAGE_CONDITIONS = [*CONDITIONS, ("batch_norm", "projection")]
 
 
 @settings(deadline=None, max_examples=25)
@@ -31,7 +32,7 @@ CONDITIONS = [("concatenation", "concatenation"), ("embedding", "embedding"), ("
     width=st.integers(1, 5),
     n=st.integers(2, 4),
     classes=st.none() | st.integers(1, 11),
-    conditions=st.sampled_from(CONDITIONS),
+    conditions=st.sampled_from(IMAGE_CONDITIONS),
 )
 def test_image_shapes(
     pair: str,
@@ -252,11 +253,13 @@ def test_mlp_numbers_and_names() -> None:
 
 
 def test_condition_names() -> None:
-    for make in (nets.MLPGenerator, nets.DCGANGenerator, nets.ShuffleGenerator):
-        with pytest.raises(
-            ValueError, match="condition='projection' is not known; choose one of: concat.*, embedding$"
-        ):
-            make(classes=3, condition="projection")
+    for make, last in (
+        (nets.MLPGenerator, "embedding"),
+        (nets.DCGANGenerator, "batch_norm"),
+        (nets.ShuffleGenerator, "batch_norm"),
+    ):
+        with pytest.raises(ValueError, match=f"condition='projection' is not known; choose one of: concat.*, {last}$"):
+            make(classes=3, condition="projection")  # type: ignore[operator]
     for make_d in (nets.MLPDiscriminator, nets.DCGANDiscriminator, nets.ShuffleDiscriminator):
         with pytest.raises(ValueError, match="condition='project' is not known; choose one of: projection"):
             make_d(classes=3, condition="project")

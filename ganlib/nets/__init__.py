@@ -5,12 +5,23 @@ left to the loss. A conditional network (`classes` given) also takes labels (N,)
 
 Ways to take labels in: "concatenation" puts a one-hot code beside the input (Mirza and Osindero 2014,
 https://arxiv.org/abs/1411.1784), "embedding" a learned one, and "projection", for discriminators, adds the inner
-product <embed(y), features(x)> to the logit (Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637, equation 3).
+product <embed(y), features(x)> to the logit (Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637, equation 3);
+"batch_norm", for image generators, gives each class its own scale and shift in BatchNorm (`ConditionalBatchNorm`).
 """
 
 from __future__ import annotations
 
 from ganlib.nets._base import parameters_count
+from ganlib.nets.blocks import (
+    ConditionalBatchNorm,
+    MinibatchDiscrimination,
+    MinibatchStd,
+    Packed,
+    Referenced,
+    SelfAttention,
+    VirtualBatchNorm,
+    mixes_samples,
+)
 from ganlib.nets.clustered import Clustered
 from ganlib.nets.images import DCGANDiscriminator, DCGANGenerator, ShuffleDiscriminator, ShuffleGenerator
 from ganlib.nets.points import MLPDiscriminator, MLPGenerator
@@ -25,17 +36,25 @@ from ganlib.nets.translation import (
 
 __all__ = [
     "Clustered",
+    "ConditionalBatchNorm",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "DomainDiscriminator",
     "ImagePool",
     "MLPDiscriminator",
     "MLPGenerator",
+    "MinibatchDiscrimination",
+    "MinibatchStd",
+    "Packed",
     "PatchDiscriminator",
+    "Referenced",
     "ResidualGenerator",
+    "SelfAttention",
     "ShuffleDiscriminator",
     "ShuffleGenerator",
     "SuperResolutionGenerator",
     "UNet",
+    "VirtualBatchNorm",
+    "mixes_samples",
     "parameters_count",
 ]

@@ -67,19 +67,20 @@ class _Generator(nn.Module):
     """What generators share: `latent`, `classes`, `prior`, and the vector that goes in."""
 
     prior: str = "normal"
+    conditions: tuple[str, ...] = ("concatenation", "embedding")
 
     def __init__(self, latent: int, classes: int | None, condition: str) -> None:
         super().__init__()
         self.latent = _check.positive_int("latent", latent)
         self.classes = None if classes is None else _check.positive_int("classes", classes)
-        _check.one_of("condition", condition, ("concatenation", "embedding"))
+        _check.one_of("condition", condition, self.conditions)
         self.code = _LabelCode(self.classes, condition, self.latent)
         self.inputs = self.latent + self.code.width
 
     def _enter(self, z: Tensor, labels: Tensor | None) -> Tensor:
         _check_input("z", z, self.latent)
         _check_labels(labels, self.classes, len(z))
-        return z if labels is None else torch.cat([z, self.code(labels, z.dtype)], 1)
+        return torch.cat([z, self.code(labels, z.dtype)], 1) if self.code.width else z
 
 
 class _Discriminator(nn.Module):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ganlib import _check, penalties
 from ganlib.nets._base import _check_input, _check_labels, _Discriminator, _full_precision, _Generator
+from ganlib.nets.blocks import ConditionalBatchNorm, MinibatchStd, SelfAttention
 
 __all__ = ["DCGANDiscriminator", "DCGANGenerator", "ShuffleDiscriminator", "ShuffleGenerator"]
 
@@ -31,9 +32,12 @@ def _base_and_doublings(size: int) -> tuple[int, int]:
 
 class _ImageGenerator(_Generator):
     project: nn.Linear
+    net: nn.Sequential
+    conditions = ("concatenation", "embedding", "batch_norm")
 
     def __init__(self, size: int, channels: int, latent: int, width: int, classes: int | None, condition: str) -> None:
         super().__init__(latent, classes, condition)
+        self.condition = condition
         self.base, self.doublings = _base_and_doublings(size)
         self.size, self.channels = size, _check.positive_int("channels", channels)
         self.width = _check.positive_int("width", width)
@@ -42,6 +46,23 @@ class _ImageGenerator(_Generator):
         """z -> a small image of many channels, laid out channels-last from the start."""
         x = self.project(self._enter(z, labels))
         return cast(Tensor, x.view(len(z), self.base, self.base, -1).permute(0, 3, 1, 2))
+
+    def _norm(self, channels: int) -> nn.Module:
+        if self.classes is not None and self.condition == "batch_norm":
+            return ConditionalBatchNorm(channels, self.classes)
+        return nn.BatchNorm2d(channels)
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images (N, channels, size, size) in [-1, 1] from z (N, latent) and labels (N,)."""
+        x = self._project(z, labels)
+        for part in self.net:
+            x = part(x, labels) if isinstance(part, ConditionalBatchNorm) else part(x)
+        return _full_precision(x)
+
+
+def _attention_side(size: int) -> int:
+    """The largest side of at most 16 on the way from `size` down: attention costs the fourth power of it."""
+    return 14 if size == 28 else min(16, size // 2)
 
 
 class _ImageDiscriminator(_Discriminator):
@@ -71,9 +92,13 @@ class _ImageDiscriminator(_Discriminator):
 
 def _init_dcgan(net: nn.Module) -> None:
     """Weights ~ N(0, 0.02²), biases 0, scales of BatchNorm ~ N(1, 0.02²) (Radford et al. 2015, section 4)."""
+    scales = [m.scale for m in net.modules() if isinstance(m, ConditionalBatchNorm)]
+    shifts = [m.shift for m in net.modules() if isinstance(m, ConditionalBatchNorm)]
     for module in net.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Embedding, nn.BatchNorm2d)):
-            nn.init.normal_(module.weight, float(isinstance(module, nn.BatchNorm2d)), 0.02)
+            if module.weight is None or module in shifts:
+                continue
+            nn.init.normal_(module.weight, float(isinstance(module, nn.BatchNorm2d) or module in scales), 0.02)
             if getattr(module, "bias", None) is not None:
                 nn.init.zeros_(cast(Tensor, module.bias))
 
@@ -92,7 +117,8 @@ class DCGANGenerator(_ImageGenerator):
         latent: length of z.
         width: channels of the last hidden layer.
         classes: number of classes of a conditional generator.
-        condition: "concatenation" or "embedding".
+        condition: "concatenation", "embedding", or "batch_norm" for a scale and a shift of each class in BatchNorm.
+        attention: whether the hidden image of 14 or 16 pixels a side (8 for size 16) attends to itself.
     """
 
     def __init__(
@@ -103,19 +129,18 @@ class DCGANGenerator(_ImageGenerator):
         width: int = 32,
         classes: int | None = None,
         condition: str = "concatenation",
+        attention: bool = False,
     ) -> None:
         super().__init__(size, channels, latent, width, classes, condition)
         widths = [self.width * 2**i for i in reversed(range(self.doublings))]
         self.project = nn.Linear(self.inputs, widths[0] * self.base**2)
-        parts: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU()]
-        for a, b in pairwise(widths):
-            parts += [nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False), nn.BatchNorm2d(b), nn.ReLU()]
+        parts: list[nn.Module] = [self._norm(widths[0]), nn.ReLU()]
+        for i, (a, b) in enumerate(pairwise(widths), 1):
+            parts += [nn.ConvTranspose2d(a, b, 4, 2, 1, bias=False), self._norm(b), nn.ReLU()]
+            if attention and self.base * 2**i == _attention_side(size):
+                parts += [SelfAttention(b)]
         self.net = nn.Sequential(*parts, nn.ConvTranspose2d(widths[-1], self.channels, 4, 2, 1), nn.Tanh())
         _init_dcgan(self)
-
-    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images (N, channels, size, size) in [-1, 1] from z (N, latent) and labels (N,)."""
-        return _full_precision(self.net(self._project(z, labels)))
 
 
 class DCGANDiscriminator(_ImageDiscriminator):
@@ -133,6 +158,8 @@ class DCGANDiscriminator(_ImageDiscriminator):
         classes: number of classes of a conditional discriminator.
         condition: "concatenation", "embedding" or "projection".
         spectral_norm: whether every weight is divided by its largest singular value (`penalties.spectral_norm`).
+        attention: whether the hidden image of 14 or 16 pixels a side (8 for size 16) attends to itself.
+        minibatch_std: whether the last convolution also sees how much the samples differ (`MinibatchStd`).
     """
 
     def __init__(
@@ -144,6 +171,8 @@ class DCGANDiscriminator(_ImageDiscriminator):
         classes: int | None = None,
         condition: str = "concatenation",
         spectral_norm: bool = False,
+        attention: bool = False,
+        minibatch_std: bool = False,
     ) -> None:
         super().__init__(size, channels, width, classes, condition)
         widths = [self.width * 2**i for i in range(self.doublings)]
@@ -151,8 +180,11 @@ class DCGANDiscriminator(_ImageDiscriminator):
             nn.Conv2d(self.channels + self._planes(size), widths[0], 4, 2, 1),
             nn.LeakyReLU(0.2),
         ]
-        for a, b in pairwise(widths):
-            parts += [nn.Conv2d(a, b, 4, 2, 1, bias=not batch_norm)]
+        for i, (a, b) in enumerate(pairwise(widths), 1):
+            parts += [SelfAttention(a)] if attention and size // 2**i == _attention_side(size) else []
+            last = minibatch_std and i == self.doublings - 1
+            parts += [MinibatchStd()] if last else []
+            parts += [nn.Conv2d(a + last, b, 4, 2, 1, bias=not batch_norm)]
             parts += [nn.BatchNorm2d(b)] if batch_norm else []
             parts += [nn.LeakyReLU(0.2)]
         self.features = nn.Sequential(*parts)
@@ -181,7 +213,7 @@ class ShuffleGenerator(_ImageGenerator):
         latent: length of z.
         width: half the channels of the last hidden layer.
         classes: number of classes of a conditional generator.
-        condition: "concatenation" or "embedding".
+        condition: "concatenation", "embedding", or "batch_norm" for a scale and a shift of each class in BatchNorm.
     """
 
     def __init__(
@@ -196,17 +228,13 @@ class ShuffleGenerator(_ImageGenerator):
         super().__init__(size, channels, latent, width, classes, condition)
         widths = [self.width * 2**i for i in range(self.doublings, 0, -1)]  # 28 pixels: 4w at 7×7, 2w at 14×14
         self.project = nn.Linear(self.inputs, widths[0] * self.base**2)
-        parts: list[nn.Module] = [nn.BatchNorm2d(widths[0]), nn.ReLU()]
+        parts: list[nn.Module] = [self._norm(widths[0]), nn.ReLU()]
         for a, b in pairwise(widths):
-            parts += [nn.Conv2d(a, 4 * b, 3, 1, 1, bias=False), nn.PixelShuffle(2), nn.BatchNorm2d(b), nn.ReLU()]
+            parts += [nn.Conv2d(a, 4 * b, 3, 1, 1, bias=False), nn.PixelShuffle(2), self._norm(b), nn.ReLU()]
         last = widths[-1]
-        parts += [nn.Conv2d(last, last, 3, 1, 1, bias=False), nn.BatchNorm2d(last), nn.ReLU()]
+        parts += [nn.Conv2d(last, last, 3, 1, 1, bias=False), self._norm(last), nn.ReLU()]
         parts += [nn.Conv2d(last, 4 * self.channels, 3, 1, 1), nn.PixelShuffle(2), nn.Tanh()]
         self.net = nn.Sequential(*parts).to(memory_format=torch.channels_last)
-
-    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images (N, channels, size, size) in [-1, 1] from z (N, latent) and labels (N,)."""
-        return _full_precision(self.net(self._project(z, labels)))
 
 
 class ShuffleDiscriminator(_ImageDiscriminator):

@@ -9,14 +9,18 @@ from torch import Tensor, nn
 
 from ganlib import _check
 from ganlib.nets._base import _check_input, _check_labels, _Discriminator, _Generator
+from ganlib.nets.blocks import MinibatchStd
 
 __all__ = ["MLPDiscriminator", "MLPGenerator"]
 
 
-def _mlp(inputs: int, width: int, layers: int) -> nn.Sequential:
+def _mlp(inputs: int, width: int, layers: int, minibatch_std: bool = False) -> nn.Sequential:
     parts: list[nn.Module] = []
     for fan_in in [inputs] + [width] * (layers - 1):
         parts += [nn.Linear(fan_in, width), nn.LeakyReLU(0.2)]
+    if minibatch_std:  # before the last hidden layer, which can then make something of it
+        parts[-2:-2] = [MinibatchStd()]
+        parts[-2] = nn.Linear(fan_in + 1, width)
     return nn.Sequential(*parts)
 
 
@@ -80,6 +84,7 @@ class MLPDiscriminator(_Discriminator):
         fourier: number of fixed random frequencies f ~ N(0, 4²) whose sin(f·x) and cos(f·x) stand beside x: fine
             structure becomes easy to see (Tancik et al. 2020, https://arxiv.org/abs/2006.10739).
         scale: standard deviation of the data: the input is divided by it.
+        minibatch_std: whether the last hidden layer also sees how much the samples differ (`MinibatchStd`).
     """
 
     frequencies: Tensor
@@ -93,6 +98,7 @@ class MLPDiscriminator(_Discriminator):
         condition: str = "concatenation",
         fourier: int = 0,
         scale: float = 1.0,
+        minibatch_std: bool = False,
     ) -> None:
         super().__init__(classes, condition, embedding=_check.positive_int("inputs", inputs))
         self.inputs = inputs
@@ -101,7 +107,7 @@ class MLPDiscriminator(_Discriminator):
         self.register_buffer("frequencies", 4 * torch.randn(self.inputs, self.fourier))
         width = _check.positive_int("width", width)
         fan_in = self.inputs + 2 * self.fourier + self.code.width
-        self.hidden = _mlp(fan_in, width, _check.positive_int("layers", layers))
+        self.hidden = _mlp(fan_in, width, _check.positive_int("layers", layers), minibatch_std)
         self._make_head(width)
 
     def last_features(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
