@@ -196,6 +196,9 @@ class Game:
         dtype = next((w.dtype for w in self.generator.parameters()), torch.float32)
         self.data_name, self._draw_data = _drawer(data, self.batch, self.device, dtype)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval() if averaging is not None else None
+        if self.average is not None:  # looked up once: to walk through the modules each round takes long
+            self._averaged, self._current = list(self.average.parameters()), list(self.generator.parameters())
+            self._copied = list(zip(self.average.buffers(), self.generator.buffers(), strict=True))
         self.step = 0
         self.history = History({name: [] for name in self.players})
         self._fraction: float | None = None  # of a play that is limited by the clock
@@ -355,7 +358,8 @@ class Game:
     def _turns(self, name: str, player: Player) -> dict[str, float]:
         sums: dict[str, float] = {}
         for turn in range(player.turns):
-            player.optimizer.zero_grad(set_to_none=True)
+            for w in self._own[name]:
+                w.grad = None
             with self._keyed_dropout(name, turn):
                 result = player.loss(self.draw(name, turn))
             terms = result if isinstance(result, dict) else {"": result}
@@ -371,7 +375,8 @@ class Game:
             loss = torch.stack(list(terms.values())).sum() if len(terms) > 1 else next(iter(terms.values()))
             loss.backward(inputs=self._own[name])  # the other players' parameters take no gradient
             gradients = [w.grad for w in self._own[name] if w.grad is not None]
-            self._finite(name, "gradient", nn.utils.get_total_norm(gradients))
+            if gradients:
+                self._finite(name, "gradient", torch.stack(torch._foreach_norm(gradients)).norm())
             player.optimizer.step()
             if player.after is not None:
                 player.after(player.net)
@@ -419,10 +424,8 @@ class Game:
         """β rises from 0 with the rounds, so that the first, bad weights are soon forgotten."""
         assert self.average is not None and self.averaging is not None
         beta = min(self.averaging, self.step / (self.step + 9))
-        average: list[Tensor] = list(self.average.parameters())
-        current: list[Tensor] = list(self.generator.parameters())
-        torch._foreach_lerp_(average, current, 1 - beta)
-        for mine, theirs in zip(self.average.buffers(), self.generator.buffers(), strict=True):
+        torch._foreach_lerp_(self._averaged, self._current, 1 - beta)
+        for mine, theirs in self._copied:
             mine.copy_(theirs)
 
     # ---- using what was learned ----------------------------------------------------------------
