@@ -2,7 +2,7 @@
 
 A GAN is a game: players, the networks each one moves, and what each wants to minimise. One engine
 plays any of them (`engine`), and a new GAN is two or three short loss functions (`games`). The other
-modules are the parts (`nets`, `losses`, `penalties`, `data`), the ground they stand on (`divergences`,
+modules are the parts (`nets`, `losses`, `penalties`, `augment`, `data`), the ground they stand on (`divergences`,
 `toys`, `compute`), the judges (`metrics`, `features`) and the pictures (`plot`, `widgets`).
 `recipes` knows settings that work for a data set, `checkpoint` saves and resumes, `claims` checks what a chapter says.
 """
@@ -18,6 +18,7 @@ from .engine import Game, Player
 __version__ = "0.1.0"
 
 _MODULES = (
+    "augment",
     "checkpoint",
     "compute",
     "data",
