@@ -171,3 +171,29 @@ def _adam(net: nn.Module, lr: float, betas: tuple[float, float], device: torch.d
 def _labels_for(net: Callable[..., Any], batch: Batch) -> tuple[Tensor, ...]:
     """The labels of a batch, for a network that takes them (its `classes` are set), else nothing."""
     return () if getattr(net, "classes", None) is None or batch.labels is None else (batch.labels,)
+
+
+def _classes_of(data: Any) -> int | None:
+    """How many classes the data's labels count, None for data without labels."""
+    return None if getattr(data, "y", None) is None else len(getattr(data, "classes", ())) or None
+
+
+def _conditional(data: Any, **nets: nn.Module) -> bool:
+    """Whether these networks take labels: all of them, as many classes as the data have, or none."""
+    wanted = {name: getattr(net, "classes", None) for name, net in nets.items()}
+    if not any(wanted.values()):
+        return False
+    count = _classes_of(data)
+    if count is None:
+        takers = ", ".join(name for name, classes in wanted.items() if classes)
+        raise ValueError(f"data have no labels, but {takers} would take some: make networks without classes")
+    for name, classes in wanted.items():
+        if classes != count:
+            raise ValueError(f"{name}.classes must be {count}, as the data have, got {classes}")
+    return True
+
+
+def _described(game: Game, name: str, **settings: Any) -> Game:
+    """A game made of another one, under its own name and with its own settings."""
+    game.settings.update(game=name, **settings)
+    return game

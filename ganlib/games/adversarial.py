@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from .. import losses
 from ..engine import Batch, Game
 from ..penalties import Penalty
-from ._shared import Options, Terms, _Contest
+from ._shared import Options, Terms, _classes_of, _Contest
 
 
 @dataclass
@@ -164,8 +164,8 @@ def conditional_gan(generator: nn.Module, discriminator: nn.Module, data: Any, *
     Raises:
         ValueError, TypeError: as `gan`, and where labels or classes are missing or do not match.
     """
-    count = len(getattr(data, "classes", ()))
-    if getattr(data, "y", None) is None or not count:
+    count = _classes_of(data)
+    if count is None:
         raise ValueError("data have no labels; a conditional game needs them (games.gan does not)")
     for name, net in (("generator", generator), ("discriminator", discriminator)):
         if getattr(net, "classes", None) != count:

@@ -23,6 +23,16 @@ from ganlib.nets.blocks import (
     mixes_samples,
 )
 from ganlib.nets.clustered import Clustered
+from ganlib.nets.encoders import (
+    Autoencoder,
+    AutoencoderDiscriminator,
+    MLPEncoder,
+    MLPJointDiscriminator,
+    ShuffleEncoder,
+    ShuffleJointDiscriminator,
+    TwoHeaded,
+    logits_and_features,
+)
 from ganlib.nets.images import DCGANDiscriminator, DCGANGenerator, ShuffleDiscriminator, ShuffleGenerator
 from ganlib.nets.points import MLPDiscriminator, MLPGenerator
 from ganlib.nets.translation import (
@@ -35,6 +45,8 @@ from ganlib.nets.translation import (
 )
 
 __all__ = [
+    "Autoencoder",
+    "AutoencoderDiscriminator",
     "Clustered",
     "ConditionalBatchNorm",
     "DCGANDiscriminator",
@@ -42,7 +54,9 @@ __all__ = [
     "DomainDiscriminator",
     "ImagePool",
     "MLPDiscriminator",
+    "MLPEncoder",
     "MLPGenerator",
+    "MLPJointDiscriminator",
     "MinibatchDiscrimination",
     "MinibatchStd",
     "Packed",
@@ -51,10 +65,14 @@ __all__ = [
     "ResidualGenerator",
     "SelfAttention",
     "ShuffleDiscriminator",
+    "ShuffleEncoder",
     "ShuffleGenerator",
+    "ShuffleJointDiscriminator",
     "SuperResolutionGenerator",
+    "TwoHeaded",
     "UNet",
     "VirtualBatchNorm",
+    "logits_and_features",
     "mixes_samples",
     "parameters_count",
 ]
