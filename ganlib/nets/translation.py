@@ -337,8 +337,8 @@ class _Dense(nn.Module):
         self.convolutions = nn.ModuleList(
             nn.Conv2d(width + i * growth, growth if i < 4 else width, 3, 1, 1) for i in range(5)
         )
-        for convolution in self.convolutions:
-            convolution.weight.data.mul_(0.1)  # deep stacks start near the identity (section 3.1)
+        for weight in self.parameters():
+            weight.data.mul_(0.1)  # deep stacks start near the identity (section 3.1)
 
     def forward(self, x: Tensor) -> Tensor:
         seen = x
