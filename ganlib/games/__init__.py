@@ -1,7 +1,8 @@
 r"""Every GAN as players and losses: each game is a few short functions that read like the paper's equations.
 
 A game is a function of networks, data and options that returns an `engine.Game`; `engine` plays it. `adversarial`
-holds the games of a generator and a discriminator.
+holds the games of a generator and a discriminator, `clustered` the one that gives itself classes, `heads` those whose
+discriminator says more than a logit, `latent` those with an encoder, `translation` those that turn images into images.
 """
 
 from __future__ import annotations
@@ -12,11 +13,58 @@ from .._check import one_of
 from ..engine import Game
 from .adversarial import conditional_gan, gan
 from .clustered import clustered_gan
+from .heads import Codes, ac_gan, eb_gan, info_gan
+from .latent import aae, bigan, encode, lr_gan, rebuild, vae, vae_gan
+from .translation import bicycle_gan, cycle_gan, esr_gan, pix2pix, sr_gan, star_gan
 
-__all__ = ["GAMES", "clustered_gan", "conditional_gan", "gan", "get"]
+__all__ = [
+    "GAMES",
+    "Codes",
+    "aae",
+    "ac_gan",
+    "bicycle_gan",
+    "bigan",
+    "clustered_gan",
+    "conditional_gan",
+    "cycle_gan",
+    "eb_gan",
+    "encode",
+    "esr_gan",
+    "gan",
+    "get",
+    "info_gan",
+    "lr_gan",
+    "pix2pix",
+    "rebuild",
+    "sr_gan",
+    "star_gan",
+    "vae",
+    "vae_gan",
+]
 
 #: The games by name.
-GAMES: dict[str, Callable[..., Game]] = {"gan": gan, "conditional_gan": conditional_gan, "clustered_gan": clustered_gan}
+GAMES: dict[str, Callable[..., Game]] = {
+    game.__name__: game
+    for game in (
+        gan,
+        conditional_gan,
+        clustered_gan,
+        ac_gan,
+        info_gan,
+        eb_gan,
+        vae,
+        aae,
+        vae_gan,
+        bigan,
+        lr_gan,
+        pix2pix,
+        cycle_gan,
+        bicycle_gan,
+        star_gan,
+        sr_gan,
+        esr_gan,
+    )
+}
 
 
 def get(name: str) -> Callable[..., Game]:
