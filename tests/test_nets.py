@@ -96,6 +96,19 @@ def test_scale_multiplies_what_comes_out_and_divides_what_goes_in() -> None:
             nets.MLPGenerator(scale=value)
 
 
+def test_the_slope_of_the_hidden_layers_where_units_are_negative() -> None:
+    for slope in (0.0, 0.3):
+        g = nets.MLPGenerator(negative_slope=slope)
+        x, layers = torch.randn(5, 2), [m for m in g.hidden if isinstance(m, nn.Linear)]
+        expected = x
+        for layer in layers:
+            h = layer(expected)
+            expected = torch.where(h > 0, h, slope * h)
+        assert torch.equal(g(x), g.out(expected))
+    with pytest.raises(ValueError, match="negative_slope must be a finite number of at least 0"):
+        nets.MLPGenerator(negative_slope=-0.1)
+
+
 def test_parameters_count() -> None:
     assert nets.parameters_count(nn.Linear(3, 2)) == 8
     assert nets.parameters_count(nets.MLPGenerator(2, 2, 10, 2)) == (2 * 10 + 10) + (10 * 10 + 10) + (10 * 2 + 2)
@@ -184,6 +197,9 @@ def test_fourier_frequencies_are_fixed_and_saved() -> None:
     torch.manual_seed(0)
     d = nets.MLPDiscriminator(fourier=500)
     assert d.frequencies.std().item() == pytest.approx(4, rel=0.1)
+    assert nets.MLPDiscriminator(fourier=500, frequency=8).frequencies.std().item() == pytest.approx(8, rel=0.1)
+    with pytest.raises(ValueError, match="frequency must be a finite number of at least 0"):
+        nets.MLPDiscriminator(fourier=1, frequency=math.nan)
     assert "frequencies" in d.state_dict() and not d.frequencies.requires_grad
     x = torch.randn(4, 2)
     phases = x @ d.frequencies

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
 import torch
@@ -14,14 +15,20 @@ from ganlib.nets.blocks import MinibatchStd
 __all__ = ["MLPDiscriminator", "MLPGenerator"]
 
 
-def _mlp(inputs: int, width: int, layers: int, minibatch_std: bool = False) -> nn.Sequential:
+def _mlp(inputs: int, width: int, layers: int, minibatch_std: bool = False, slope: float = 0.2) -> nn.Sequential:
     parts: list[nn.Module] = []
     for fan_in in [inputs] + [width] * (layers - 1):
-        parts += [nn.Linear(fan_in, width), nn.LeakyReLU(0.2)]
+        parts += [nn.Linear(fan_in, width), nn.LeakyReLU(slope)]
     if minibatch_std:  # before the last hidden layer, which can then make something of it
         parts[-2:-2] = [MinibatchStd()]
         parts[-2] = nn.Linear(fan_in + 1, width)
     return nn.Sequential(*parts)
+
+
+def _in_float32(x: Tensor) -> AbstractContextManager[object]:
+    """No autocast for what is computed from x; nothing at all, which is quicker, where there is none anyway."""
+    kind = x.device.type
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
 
 
 def _scale(scale: float) -> float:
@@ -38,12 +45,14 @@ class MLPGenerator(_Generator):
     Args:
         latent: length of z.
         out: dimension of the data space.
-        width: units of each hidden layer (LeakyReLU, slope 0.2).
+        width: units of each hidden layer.
         layers: number of hidden layers.
         prior: distribution of z, "normal" or "uniform" on [-1, 1].
         classes: number of classes of a conditional generator.
         condition: "concatenation" or "embedding".
         scale: standard deviation of the data: the output is multiplied by it.
+        negative_slope: of the hidden layers' LeakyReLU; 0 makes it ReLU, whose sharper bends leave fewer points
+            between separate modes.
     """
 
     def __init__(
@@ -56,19 +65,21 @@ class MLPGenerator(_Generator):
         classes: int | None = None,
         condition: str = "concatenation",
         scale: float = 1.0,
+        negative_slope: float = 0.2,
     ) -> None:
         super().__init__(latent, classes, condition)
         _check.one_of("prior", prior, ("normal", "uniform"))
         self.prior = prior
         self.scale = _scale(scale)
         width = _check.positive_int("width", width)
-        self.hidden = _mlp(self.inputs, width, _check.positive_int("layers", layers))
+        slope = _check.finite("negative_slope", negative_slope, minimum=0)
+        self.hidden = _mlp(self.inputs, width, _check.positive_int("layers", layers), slope=slope)
         self.out = nn.Linear(width, _check.positive_int("out", out))
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Points (N, out) from z (N, latent) and labels (N,)."""
         z = self._enter(z, labels)
-        with torch.autocast(z.device.type, enabled=False):
+        with _in_float32(z):
             return cast(Tensor, self.scale * self.out(self.hidden(z)))
 
 
@@ -81,8 +92,9 @@ class MLPDiscriminator(_Discriminator):
         layers: number of hidden layers.
         classes: number of classes of a conditional discriminator.
         condition: "concatenation", "embedding" or "projection".
-        fourier: number of fixed random frequencies f ~ N(0, 4²) whose sin(f·x) and cos(f·x) stand beside x: fine
-            structure becomes easy to see (Tancik et al. 2020, https://arxiv.org/abs/2006.10739).
+        fourier: number of fixed random frequencies f ~ N(0, `frequency`²) whose sin(f·x) and cos(f·x) stand beside x:
+            fine structure becomes easy to see (Tancik et al. 2020, https://arxiv.org/abs/2006.10739).
+        frequency: their standard deviation, in radians a standard deviation of the data.
         scale: standard deviation of the data: the input is divided by it.
         minibatch_std: whether the last hidden layer also sees how much the samples differ (`MinibatchStd`).
     """
@@ -97,6 +109,7 @@ class MLPDiscriminator(_Discriminator):
         classes: int | None = None,
         condition: str = "concatenation",
         fourier: int = 0,
+        frequency: float = 4.0,
         scale: float = 1.0,
         minibatch_std: bool = False,
     ) -> None:
@@ -104,7 +117,8 @@ class MLPDiscriminator(_Discriminator):
         self.inputs = inputs
         self.scale = _scale(scale)
         self.fourier = _check.positive_int("fourier", fourier, minimum=0)
-        self.register_buffer("frequencies", 4 * torch.randn(self.inputs, self.fourier))
+        frequency = _check.finite("frequency", frequency, minimum=0)
+        self.register_buffer("frequencies", frequency * torch.randn(self.inputs, self.fourier))
         width = _check.positive_int("width", width)
         fan_in = self.inputs + 2 * self.fourier + self.code.width
         self.hidden = _mlp(fan_in, width, _check.positive_int("layers", layers), minibatch_std)
@@ -114,7 +128,7 @@ class MLPDiscriminator(_Discriminator):
         """Features (N, width) from points (N, inputs) and labels (N,)."""
         _check_input("x", x, self.inputs)
         _check_labels(labels, self.classes, len(x))
-        with torch.autocast(x.device.type, enabled=False):
+        with _in_float32(x):
             x = x / self.scale
             if self.fourier:
                 phases = x @ self.frequencies
@@ -126,5 +140,5 @@ class MLPDiscriminator(_Discriminator):
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Logits (N,) from points (N, inputs) and labels (N,)."""
         features = self.last_features(x, labels)
-        with torch.autocast(x.device.type, enabled=False):
+        with _in_float32(x):
             return self._logit(features, labels)
