@@ -70,6 +70,8 @@ class Penalty:
 class Critic:
     """A discriminator with its labels bound: x -> logits (N,), what a penalty looks at.
 
+    Of a network that says more, (logits, heads), the logits count.
+
     Attributes:
         net: the network, for penalties on its weights or its features.
         labels: what it is given beside x, nothing or the labels (N,).
@@ -79,7 +81,8 @@ class Critic:
         self.net, self.labels = net, labels
 
     def __call__(self, x: Tensor) -> Tensor:
-        return cast(Tensor, self.net(x, *self.labels))
+        said = self.net(x, *self.labels)
+        return cast(Tensor, said[0] if isinstance(said, tuple) else said)
 
     def features(self, x: Tensor) -> Tensor:
         """What the logits are made from, (N, F): the network's `last_features`."""

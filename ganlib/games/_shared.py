@@ -91,7 +91,7 @@ class _Table:
 
 
 class _Contest(_Table):
-    """A table with an adversarial loss and penalties."""
+    """A table with an adversarial loss and penalties; the generator's only where the game has a place for them."""
 
     def __init__(
         self,
@@ -99,19 +99,25 @@ class _Contest(_Table):
         penalty: str | Penalty | Sequence[str | Penalty],
         options: Options,
         defaults: Options | None = None,
+        players: tuple[str, ...] = ("discriminator",),
     ) -> None:
-        self.rule, self.due = losses.get(loss), _due(penalty)
+        self.rule, self.due = losses.get(loss), _due(penalty, players)
         super().__init__(options, defaults)
 
     def penalties(
-        self, critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, batch: Batch
+        self,
+        critic: Callable[[Tensor], Tensor],
+        real: Tensor,
+        fake: Tensor,
+        batch: Batch,
+        player: str = "discriminator",
     ) -> dict[str, Tensor]:
-        """The penalties due in this round by name; a lazy one counts for the rounds it skips."""
-        terms = {}
+        """This player's penalties due in this round by name; a lazy one counts for the rounds it skips."""
+        terms: dict[str, Tensor] = {}
         for p in self.due:
-            if batch.step % p.every == 0:
-                weight = p.every * cosine(batch.progress)
-                terms[p.name] = weight * p.function(critic, real, fake, batch.rng)
+            if p.player == player and batch.step % p.every == 0:
+                value = p.every * cosine(batch.progress) * p.function(critic, real, fake, batch.rng)
+                terms[p.name] = terms[p.name] + value if p.name in terms else value
         return terms
 
     def judging(self, net: nn.Module, loss: Callable[[Batch], Terms], turns: int) -> Player:
@@ -127,8 +133,10 @@ class _Contest(_Table):
     def game(
         self, name: str, players: Mapping[str, Player], data: Any, settings: Mapping[str, Any], **more: Any
     ) -> Game:
-        """The game; its loss and penalties stand in its settings."""
+        """The game; its loss and penalties stand in its settings, and what penalties remember in its memory."""
         adversarial = {"loss": self.rule.name, "penalty": [str(p) for p in self.due]}
+        kept = {f"penalty{i}": p.function for i, p in enumerate(self.due) if isinstance(p.function, nn.Module)}
+        more["memory"] = {**kept, **(more.get("memory") or {})}
         return super().game(name, players, data, {**adversarial, **settings}, **more)
 
 
@@ -147,15 +155,22 @@ def _rates(lr: float | tuple[float, float]) -> tuple[float, float]:
     return lr if isinstance(lr, tuple) else (lr, lr)
 
 
-def _due(penalty: str | Penalty | Sequence[str | Penalty]) -> list[Penalty]:
-    """One or several penalties, by name or made, as a list."""
+def _due(penalty: str | Penalty | Sequence[str | Penalty], players: tuple[str, ...]) -> list[Penalty]:
+    """One or several penalties, by name or made, as a list; all of them on the losses of these players."""
     if not isinstance(penalty, str | Penalty | Iterable):
         raise TypeError(
             f"penalty must be a name, a Penalty such as penalties.r1(), or a sequence of them (empty for none), "
             f"got {penalty!r}"
         )
     asked = (penalty,) if isinstance(penalty, str | Penalty) else tuple(penalty)
-    return [p for p in map(penalties.get, asked) if p is not None]
+    due = [p for p in map(penalties.get, asked) if p is not None]
+    for p in due:
+        if p.player not in players:
+            raise ValueError(
+                f"penalty {p.name} is one of the {p.player}'s loss, and this game takes only those of: "
+                f"{', '.join(players)}"
+            )
+    return due
 
 
 def _adam(net: nn.Module, lr: float, betas: tuple[float, float], device: torch.device) -> torch.optim.Adam:

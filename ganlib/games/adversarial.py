@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from .. import augment as augmentations
 from .. import losses
+from .._check import finite, positive_int
 from ..engine import Batch, Game
-from ..penalties import Penalty
+from ..nets import mixes_samples
+from ..penalties import Critic, Penalty
 from ._shared import Options, Terms, _classes_of, _Contest
+from ._unrolled import _unroll
 
 
 @dataclass
@@ -59,6 +62,9 @@ def gan(
     conditional: bool = False,
     prior: Callable[[int, torch.Generator], Tensor] | None = None,
     also: Callable[[Judged], dict[str, Tensor]] | None = None,
+    augment: str | Callable[[Tensor, torch.Generator], Tensor] | None = None,
+    unrolled: int = 0,
+    unrolled_lr: float = 0.1,
 ) -> Game:
     """The adversarial game of two networks; labels of the data are ignored. First built in chapter 5.
 
@@ -67,7 +73,8 @@ def gan(
         discriminator: samples (N, …) -> logits (N,), or (logits, heads): further numbers for `also`.
         data: a `data.Dataset`, a density of `toys`, or a float tensor (N, …), float32 like the networks.
         loss: a name of `losses.LOSSES`, or a `losses.Loss`.
-        penalty: one or several of `penalties` (or names of `penalties.PENALTIES`), added to the discriminator's loss.
+        penalty: one or several of `penalties` (or names of `penalties.PENALTIES`), each added to the loss of its
+            player: the discriminator, or for feature matching the generator.
         turns: discriminator updates a round (k in Algorithm 1 of Goodfellow et al.).
         batch: samples a turn, at most as many as the data hold.
         lr: learning rate of Adam, or a pair (generator's, discriminator's).
@@ -81,6 +88,12 @@ def gan(
         prior: `(n, rng)` -> z (n, latent), instead of the normal or uniform latent.
         also: further terms of the loss of the player whose turn it is, by name; `ac_gan`, `info_gan` and others are
             made with it.
+        augment: names of `augment.AUGMENTATIONS`, such as "translation,cutout", or a function `(images, rng)` ->
+            images: a random change of all that the discriminator sees, so that it cannot learn few images by heart.
+        unrolled: how many gradient steps of the discriminator the generator looks ahead (Metz et al. 2017); a round
+            then costs about as many rounds more.
+        unrolled_lr: length of these steps along the gradient of the loss without its penalties. They are plain steps,
+            not Adam's, so they are to be longer than `lr`.
 
     Returns:
         A `Game` with the players "discriminator" and "generator".
@@ -103,9 +116,10 @@ def gan(
         device=device,
         precision=precision,
     )
-    table = _Contest(loss, penalty, options)
-    rule = table.rule
-    has_batch_norm = any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in discriminator.modules())
+    table = _Contest(loss, penalty, options, players=("discriminator", "generator"))
+    rule, change = table.rule, augmentations.get(augment)
+    unrolled, ahead = positive_int("unrolled", unrolled, minimum=0), finite("unrolled_lr", unrolled_lr, minimum=0)
+    apart = mixes_samples(discriminator)  # real and fake keep their own batch statistics
     judges_class = getattr(discriminator, "classes", None) is not None
 
     def given(batch: Batch, asked: bool = True) -> tuple[Tensor, ...]:
@@ -114,42 +128,60 @@ def gan(
     def generate(batch: Batch) -> Tensor:
         return table.run(generator, batch.z, *given(batch))
 
-    def judge(x: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        return _heads(table.run(discriminator, x, *given(batch, judges_class)))
+    def seen(x: Tensor, batch: Batch) -> Tensor:
+        return x if change is None else change(x, batch.rng)
 
-    def judge_both(real: Tensor, fake: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
-        if has_batch_norm:  # real and fake keep their own batch statistics
-            (real_logits, real_heads), (fake_logits, fake_heads) = judge(real, batch), judge(fake, batch)
+    def judge(x: Tensor, batch: Batch, net: Callable[..., Any] = discriminator) -> tuple[Tensor, Tensor | None]:
+        return _heads(table.run(net, x, *given(batch, judges_class)))
+
+    def judge_both(
+        real: Tensor, fake: Tensor, batch: Batch, net: Callable[..., Any] = discriminator
+    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+        if apart:
+            (real_logits, real_heads), (fake_logits, fake_heads) = judge(real, batch, net), judge(fake, batch, net)
             return real_logits, fake_logits, real_heads, fake_heads
         labels, n = tuple(torch.cat([y, y]) for y in given(batch, judges_class)), len(real)
-        logits, heads = _heads(table.run(discriminator, torch.cat([real, fake]), *labels))
+        logits, heads = _heads(table.run(net, torch.cat([real, fake]), *labels))
         return logits[:n], logits[n:], *((None, None) if heads is None else (heads[:n], heads[n:]))
 
     def discriminator_loss(batch: Batch) -> dict[str, Tensor]:
         fake = table.frozen(generator, batch.z, *given(batch))
-        real_logits, fake_logits, real_heads, fake_heads = judge_both(batch.real, fake, batch)
+        real, shown = seen(batch.real, batch), seen(fake, batch)
+        real_logits, fake_logits, real_heads, fake_heads = judge_both(real, shown, batch)
         terms = {"loss": rule.discriminator(real_logits, fake_logits)}
         if also is not None:
             terms |= also(Judged("discriminator", batch, fake, fake_heads, real_heads))
-        critic = partial(_labelled, discriminator, given(batch, judges_class))
-        return terms | table.penalties(critic, batch.real, fake, batch)
+        critic = Critic(discriminator, *given(batch, judges_class))
+        return terms | table.penalties(critic, real, shown, batch)
 
     def generator_loss(batch: Batch) -> Terms:
         fake = generate(batch)
-        fake_logits, fake_heads = judge(fake, batch)
+        real, shown = seen(batch.real, batch), seen(fake, batch)
+        judging: Callable[..., Any] = discriminator
+        if unrolled:
+            judging = _unroll(
+                discriminator, lambda net: rule.discriminator(*judge_both(real, shown, batch, net)[:2]), unrolled, ahead
+            )
+        fake_logits, fake_heads = judge(shown, batch, judging)
         real_logits = fake_logits
         if rule.relativistic:
-            with torch.no_grad():
-                real_logits, _ = judge(batch.real, batch)
+            with torch.set_grad_enabled(unrolled > 0):  # a discriminator ahead depends on the generator
+                real_logits, _ = judge(real, batch, judging)
         loss = rule.generator(real_logits, fake_logits)
         further = {} if also is None else also(Judged("generator", batch, fake, fake_heads, None))
+        critic = Critic(discriminator, *given(batch, judges_class))
+        further |= table.penalties(critic, real, shown, batch, "generator")
         return {"loss": loss, **further} if further else loss
 
     players = {
         "discriminator": table.judging(discriminator, discriminator_loss, turns),
         "generator": table.making(generator, generator_loss),
     }
-    made = table.game("conditional_gan" if conditional else "gan", players, data, {}, prior=prior)
+    settings = {
+        **({} if change is None else {"augment": change.name}),
+        **({"unrolled": unrolled, "unrolled_lr": ahead} if unrolled else {}),
+    }
+    made = table.game("conditional_gan" if conditional else "gan", players, data, settings, prior=prior)
     _must_fit(made, given, judges_class)
     return made
 
@@ -178,11 +210,6 @@ def _heads(said: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor | None]
     return said if isinstance(said, tuple) else (said, None)
 
 
-def _labelled(net: nn.Module, labels: tuple[Tensor, ...], x: Tensor) -> Tensor:
-    """D with its labels bound: what a penalty differentiates. It may come with as many x as labels."""
-    return _heads(net(x, *labels))[0]
-
-
 @torch.no_grad()
 def _must_fit(game: Game, given: Callable[[Batch, bool], tuple[Tensor, ...]], judges_class: bool) -> None:
     """One look at the door: do the generator's samples have the data's shape, and D's logits one number each?"""
@@ -195,9 +222,8 @@ def _must_fit(game: Game, given: Callable[[Batch, bool], tuple[Tensor, ...]], ju
         made, wanted = tuple(fake.shape[1:]), tuple(batch.real.shape[1:])
         raise ValueError(f"the generator's samples have shape {made}, but those of the data {wanted}")
     logits, _ = _heads(game.discriminator(batch.real, *given(batch, judges_class)))
-    if logits.shape != (len(batch.real),):
-        raise ValueError(
-            f"the discriminator must return logits of shape ({len(batch.real)},), got {tuple(logits.shape)}"
-        )
+    wanted = (len(batch.real) // getattr(game.discriminator, "pack", 1),)
+    if logits.shape != wanted:
+        raise ValueError(f"the discriminator must return logits of shape {wanted}, got {tuple(logits.shape)}")
     for net, training in modes.items():
         net.train(training)
