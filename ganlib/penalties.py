@@ -353,7 +353,7 @@ _LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.Co
 
 
 def _weighted_layers(net: nn.Module) -> list[nn.Module]:
-    layers = [layer for layer in net.modules() if isinstance(layer, _LAYERS)]
+    layers: list[nn.Module] = [layer for layer in net.modules() if isinstance(layer, _LAYERS)]
     if not layers:
         raise ValueError(f"net must have a linear or convolutional layer, got {type(net).__name__} without one")
     return layers
