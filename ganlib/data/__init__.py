@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .. import _check
 from . import files, online, scenes
-from ._base import SPLITS, Dataset, Pairs, part, shrunk
+from ._base import SPLITS, Dataset, Pairs, clustered, part, shrunk
 from .packaged import OFFLINE, SERIES_MEAN, SERIES_STD, TASKS, load_pairs
 from .texts import TextData, docstrings
 
@@ -23,6 +23,7 @@ __all__ = [
     "Dataset",
     "Pairs",
     "TextData",
+    "clustered",
     "docstrings",
     "load",
     "load_pairs",
