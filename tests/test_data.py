@@ -25,7 +25,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganlib import data
-from ganlib.data import _base
+from ganlib.data import _base, packaged
 
 RNG = torch.Generator()
 
@@ -77,10 +77,55 @@ def test_digits8_and_flowers_match_scikit_learn() -> None:
         _ = flowers.image_shape
 
 
-@pytest.mark.parametrize("name", ["digits", "digits8", "flowers"])
+@pytest.mark.parametrize("name", list(packaged.OFFLINE))
 def test_every_set_says_where_it_is_from(name: str) -> None:
     loaded = data.load(name)
     assert loaded.source and loaded.licence and name in data.names() and repr(loaded).startswith(f"<Dataset {name}")
+
+
+def test_photos_are_patches_and_the_test_is_of_other_pictures() -> None:
+    train, test, everything = (data.load("photos", split=split, size=24) for split in ("train", "test", "all"))
+    assert train.x.shape == (4000, 3, 24, 24) and test.x.shape == (2000, 3, 24, 24) and train.y is None
+    assert torch.equal(everything.x, torch.cat([train.x, test.x]))
+    assert data.load("photos").image_shape == (3, 32, 32)
+    halved = np.asarray(pytest.importorskip("skimage.data").astronaut()).reshape(256, 2, 256, 2, 3).mean((1, 3))
+    windows = np.lib.stride_tricks.sliding_window_view(halved.transpose(2, 0, 1), (24, 24), axis=(1, 2))
+    for patch in train.x[:3].numpy():  # each is found in the first picture, halved here in another way
+        corner = np.abs(windows[..., 0, 0] - patch[:, 0, 0, None, None]).max(0) <= 0.51
+        places = np.argwhere(corner)
+        assert any(np.abs(windows[:, row, column] - patch).max() <= 0.51 for row, column in places)
+    with pytest.raises(ValueError, match="size must be at most 150 for patches of chelsea.png, got 151"):
+        data.load("photos", size=151)
+
+
+def test_the_series_is_el_nino_standardised() -> None:
+    table = pytest.importorskip("statsmodels.datasets").elnino.load_pandas().data.to_numpy()
+    months = table[:, 1:].ravel()
+    train, test, short = data.load("series"), data.load("series", split="test"), data.load("series", size=12)
+    assert train.x.shape == (565, 24) and test.x.shape == (121, 24) and short.x.shape == (577, 12)
+    assert train.x.dtype == torch.float32 and train.y is not None and train.classes[0] == "January"
+    celsius = train.x.double() * data.SERIES_STD + data.SERIES_MEAN
+    assert np.allclose(celsius[0], months[:24], atol=1e-5) and np.allclose(celsius[100], months[100:124], atol=1e-5)
+    assert train.y[:13].tolist() == [*range(12), 0] and train.classes[train.y[100]] == "May"
+    last = test.x[-1].double() * data.SERIES_STD + data.SERIES_MEAN
+    assert np.allclose(last, months[-24:], atol=1e-5) and np.allclose(test.x[0, 0], (months[588] - 23.1) / 2.3)
+    years = months[: 49 * 12]  # those to train on
+    assert round(years.mean(), 1) == data.SERIES_MEAN and round(years.std(), 1) == data.SERIES_STD
+    with pytest.raises(ValueError, match="size must be at most the 144 months of test, got 145"):
+        data.load("series", split="test", size=145)
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "project"), [("photos", "skimage", "scikit-image"), ("series", "statsmodels", "statsmodels")]
+)
+def test_a_missing_package_is_named(name: str, module: str, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    find_spec = packaged.importlib.util.find_spec
+    monkeypatch.setattr(packaged.importlib.util, "find_spec", lambda n: None if n == module else find_spec(n))
+    packaged._photo.cache_clear()
+    with pytest.raises(
+        ModuleNotFoundError, match=f"come with {project}, which is not installed: pip install {project}"
+    ):
+        data.load(name)
 
 
 def test_loading_hands_out_copies() -> None:

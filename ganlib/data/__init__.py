@@ -54,7 +54,7 @@ def load(
     - `photos`: 4000 patches of four photographs, which were halved first; the test's 2000 are of two others.
     - `scenes`: 2000 drawn landscapes, each in one of four classes (summer or winter, day or night); see `load_pairs`.
     - `series`: monthly sea surface temperatures off Peru, where El Niño shows. All windows of 24 months of the years
-      1950 to 1998, for the test of 1999 to 2010; values are (°C − 23.1) / 2.2; the class is the first month.
+      1950 to 1998, for the test of 1999 to 2010; values are (°C − 23.1) / 2.3; the class is the first month.
 
     Args:
         name: one of `names()`, or a path. A name wins over a folder of that name; a `Path` is always a path.
