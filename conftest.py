@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "tools"))
+sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
 import kernels
 
 # Two torch threads in each of two processes are many times slower than one: workers of pytest-xdist get one.
