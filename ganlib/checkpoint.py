@@ -21,6 +21,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from . import compute
+
 if TYPE_CHECKING:
     from .engine import Game
 
@@ -40,13 +42,15 @@ def save(game: Game, folder: str | Path, name: str = "last") -> Path:
         name: of the file, without its ending.
 
     Returns:
-        The path written.
+        The path written. Where several processes play, only the first writes.
 
     Raises:
         OSError: the folder cannot be written or the disk is full; an earlier checkpoint is kept.
         TypeError: `watch` returned what JSON cannot hold (a tensor, a figure).
     """
     path = Path(folder) / f"{name}.safetensors"
+    if compute.world()[0] > 0:
+        return path  # the first process writes, for all
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in _state(game).items()}
     memory: dict[str, Any] = {}
@@ -74,13 +78,18 @@ def save(game: Game, folder: str | Path, name: str = "last") -> Path:
 def resume(game: Game, folder: str | Path, name: str = "last") -> Game:
     """Put a game of the same settings into the state of `folder`/`name`.safetensors; play goes on from there.
 
+    The number of processes may be another one: numbers then agree within rounding, not to the last bit.
+
     Raises:
         CheckpointError: the file is missing, truncated, altered or foreign, or its settings, names or shapes are
             not those of `game`; the message says which. The game is then as it was.
     """
     path = Path(folder) / f"{name}.safetensors"
     facts, tensors = load(path)
-    _same_settings(path, facts["settings"], json.loads(json.dumps(game.settings)))
+    mine = json.loads(json.dumps(game.settings))
+    if facts["settings"].setdefault("processes", 1) != mine["processes"]:  # equal within rounding, and so allowed
+        facts["settings"] |= {key: mine[key] for key in ("processes", "threads")}
+    _same_settings(path, facts["settings"], mine)
     state = _state(game)
     _same_tensors(path, {k: v for k, v in tensors.items() if not k.startswith(("optimizer.", "history."))}, state)
     histories = {k.removeprefix("history."): v for k, v in tensors.items() if k.startswith("history.")}
@@ -135,7 +144,7 @@ def _sound(path: Path, facts: Any) -> None:
     step, seconds, watched = (facts.get(key) for key in ("step", "seconds", "watched"))
     if type(step) is not int or step < 0:
         raise CheckpointError(f"{path}: step must be a whole number of at least 0, got {step!r}")
-    if type(seconds) not in (int, float) or not 0 <= seconds < math.inf:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
         raise CheckpointError(f"{path}: seconds must be a finite number of at least 0, got {seconds!r}")
     if not isinstance(watched, list) or not all(isinstance(w, dict) and type(w.get("step")) is int for w in watched):
         raise CheckpointError(f"{path}: watched must be a list of mappings, each with its step")

@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except (BadInput, checkpoint.CheckpointError) as error:
-        print(f"ganlib {options.name}: {error}", file=sys.stderr)
+        if compute.world()[0] == 0:  # where several processes play, all find the same
+            print(f"ganlib {options.name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"ganlib {options.name}: interrupted", file=sys.stderr)
@@ -110,25 +111,26 @@ def _number(text: str) -> int | float:
 
 
 def _train(options: argparse.Namespace) -> int:
-    run = Path(options.out)
+    run, first = Path(options.out), compute.world()[0] == 0  # of several processes, the first writes and speaks
     save_every = _refused(positive_int, "--save-every", options.save_every)
-    settings = _resumed_settings(run, options) if options.resume else _new_settings(run, options)
+    settings = _resumed_settings(run, options) if options.resume else _new_settings(run if first else None, options)
     game = _build(settings, options.device, options.precision)
     stored = {"ganlib": __version__, **settings.as_dict(), "data_digest": _digest(game.data)}
     if options.resume:
         _same_data(run, stored["data_digest"])
-        for leftover in run.glob(".*.part"):  # of a process that was killed while it wrote
+        for leftover in run.glob(".*.part") if first else ():  # of a process that was killed while it wrote
             leftover.unlink()
         if (run / "last.safetensors").exists():
             game.resume(run)
-        else:
+        elif first:
             print(f"{run} holds no checkpoint yet: starting from the beginning")
-    else:
+    elif first:
         run.mkdir(parents=True, exist_ok=True)
         _write_json(run / "settings.json", stored)
     left = None if settings.steps is None else settings.steps - game.step
     seconds = None if settings.seconds is None else settings.seconds - game.history.seconds
-    print(f"{settings.game} on {settings.data}, {compute.describe()}, from round {game.step}")
+    if first:
+        print(f"{settings.game} on {settings.data}, {compute.describe()}, from round {game.step}")
     terminated = False
     previous = signal.getsignal(signal.SIGTERM)
 
@@ -151,16 +153,26 @@ def _train(options: argparse.Namespace) -> int:
                 save_every=save_every,
             )
     except KeyboardInterrupt:
-        print(f"stopped after round {game.step}; go on with --resume", file=sys.stderr)
+        if first:
+            print(f"stopped after round {game.step}; go on with --resume", file=sys.stderr)
         return 143 if terminated else 130
     finally:
         signal.signal(signal.SIGTERM, previous)
-    _write_json(run / "settings.json", {**stored, "finished": True})
-    print(f"{game.step} rounds in {game.history.seconds:.1f} s; the run is in {run}")
+    if first:
+        _write_json(run / "settings.json", {**stored, "finished": True})
+        print(f"{game.step} rounds in {game.history.seconds:.1f} s; the run is in {run}")
     return 0
 
 
-def _new_settings(run: Path, options: argparse.Namespace) -> Settings:
+def _new_settings(run: Path | None, options: argparse.Namespace) -> Settings:
+    """The settings asked for, once `run` (None: another process looks after it) is seen to be a folder for them."""
+    if run is not None:
+        _must_be_free(run)
+    given = {f.name: getattr(options, f.name) for f in fields(Settings) if getattr(options, f.name) is not None}
+    return _refused(Settings, **given)
+
+
+def _must_be_free(run: Path) -> None:
     if (run / "settings.json").exists() or (run / "last.safetensors").exists():
         raise BadInput(f"--out {run} already holds a run: choose another folder, or go on with --resume")
     if run.exists() and (not run.is_dir() or any(path.suffix != ".part" for path in run.iterdir())):
@@ -168,8 +180,6 @@ def _new_settings(run: Path, options: argparse.Namespace) -> Settings:
     parent = next(p for p in [run.absolute(), *run.absolute().parents] if p.exists())
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise BadInput(f"--out {run} cannot be written: {parent} is not a folder that may be written to")
-    given = {f.name: getattr(options, f.name) for f in fields(Settings) if getattr(options, f.name) is not None}
-    return _refused(Settings, **given)
 
 
 def _resumed_settings(run: Path, options: argparse.Namespace) -> Settings:

@@ -1,15 +1,23 @@
-"""Where and how long to compute: the device, its precision, how many steps to train here, and the generators that make
-every draw a pure function of a key, so that the same seed gives the same numbers and a run can be resumed exactly.
-Everything is chosen from hardware flags and environment variables, never from a timing."""
+"""Where and how long to compute: the device, its precision, the processes that share the work, how many steps to train
+here, and the generators that make every draw a pure function of a key, so that the same seed gives the same numbers
+and a run can be resumed exactly. Everything is chosen from hardware flags and environment variables, never from a
+timing."""
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 from numbers import Integral
+from typing import Any, cast
 
 import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from ganlib import _check
 
@@ -33,7 +41,7 @@ def device() -> torch.device:
     if torch.accelerator.is_available():
         found = torch.accelerator.current_accelerator()
         assert found is not None
-        return found
+        return found if world()[1] == 1 else torch.device(found.type, int(os.environ["LOCAL_RANK"]))
     return torch.device("cpu")
 
 
@@ -128,7 +136,9 @@ def describe() -> str:
         name = torch.cuda.get_device_name(chosen)
     else:
         name = chosen.type.upper()
-    return f"{name}, {precision(chosen)}, torch {torch.__version__.split('+')[0]}"
+    processes = world()[1]
+    shared = f", {processes} processes" if processes > 1 else ""
+    return f"{name}, {precision(chosen)}, torch {torch.__version__.split('+')[0]}{shared}"
 
 
 def quick() -> bool:
@@ -184,3 +194,147 @@ def generator(*key: int | str) -> torch.Generator:
         parts.append(str(part) if isinstance(part, str) else int(part))
     digest = hashlib.blake2b(repr(tuple(parts)).encode(), digest_size=8).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
+
+
+# ---- several processes that play one game -------------------------------------------------------------------------
+#
+# `torchrun` starts them; each draws the global batch and keeps its own rows. A player's loss is the mean over processes
+# of what each computes from its rows, and so is its gradient. What looks at more than one sample asks for everyone's.
+
+
+def world() -> tuple[int, int]:
+    """This process's number and how many play together: (0, 1) unless `torchrun` started several.
+
+    The first call joins the others: over NCCL on CUDA, over Gloo on CPUs. One that hangs for ten minutes, and one that
+    dies, ends the others with an error.
+    """
+    if not dist.is_available() or not (dist.is_initialized() or dist.is_torchelastic_launched()):
+        return 0, 1
+    if not dist.is_initialized():
+        if torch.accelerator.is_available():
+            torch.accelerator.set_device_index(int(os.environ["LOCAL_RANK"]))
+        dist.init_process_group(timeout=timedelta(minutes=10))
+        atexit.register(dist.destroy_process_group)
+    return dist.get_rank(), dist.get_world_size()
+
+
+def own_rows(x: Tensor) -> Tensor:
+    """This process's rows of a global batch: an equal share, in the order of the processes."""
+    rank, size = world()
+    return x if size == 1 else x.tensor_split(size)[rank]
+
+
+class _Total(torch.autograd.Function):
+    """The sum over processes. Whatever of it one of them uses, all contributed to: its gradient is the sum as well."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        x = x.contiguous().clone()
+        dist.all_reduce(x)
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _total(gradient)
+
+
+def _total(x: Tensor) -> Tensor:
+    return cast(Tensor, _Total.apply(x))
+
+
+def gather(x: Tensor) -> Tensor:
+    """Everyone's rows, (N, …) -> (N · processes, …) in their order; gradients flow back to whoever they came from.
+
+    For what is not a mean over samples: statistics of a batch, relativistic averages, distances between samples.
+    Every process must call it, with the same shape.
+    """
+    rank, size = world()
+    if size == 1:
+        return x
+    around = (rank * len(x), (size - 1 - rank) * len(x))
+    return _total(F.pad(x, (0, 0) * (x.dim() - 1) + around))
+
+
+@torch.no_grad()
+def average(tensors: list[Tensor]) -> list[Tensor]:
+    """The means over processes, as one flat message; the tensors themselves where there is one process."""
+    size = world()[1]
+    if size == 1 or not tensors:
+        return tensors
+    flat = torch.cat([x.detach().reshape(-1) for x in tensors])
+    dist.all_reduce(flat)
+    parts = flat.div_(size).split([x.numel() for x in tensors])
+    return [part.view_as(x).to(x.dtype) for part, x in zip(parts, tensors, strict=True)]
+
+
+@torch.no_grad()
+def share(tensors: list[Tensor]) -> None:
+    """Overwrite these tensors by those of the first process."""
+    if world()[1] > 1:
+        for x in tensors:
+            dist.broadcast(x, 0)
+
+
+def agree(stop: bool, seconds: float, device: torch.device) -> tuple[bool, float]:
+    """Whether any process wants to stop, and the first one's clock: all end after the same round."""
+    rank, size = world()
+    if size == 1:
+        return stop, seconds
+    said = torch.tensor([float(stop), seconds if rank == 0 else 0.0], device=device)
+    dist.all_reduce(said)
+    return bool(said[0] > 0), float(said[1])
+
+
+def as_one(rng: torch.Generator, rows: int) -> AbstractContextManager[object]:
+    """Within it several processes compute as one would: BatchNorm sees the global batch, and what is drawn from `rng`
+    for each of the `rows` is each one's share of a global draw. Nothing at all where there is one process."""
+    return nullcontext() if world()[1] == 1 else _AsOne(rng, rows)
+
+
+class _AsOne(TorchFunctionMode):
+    def __init__(self, rng: torch.Generator, rows: int) -> None:
+        super().__init__()
+        self.rng, self.rows = rng, rows
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is F.batch_norm and kwargs.get("training"):
+            return _batch_norm(*args, **kwargs)
+        if func in (torch.rand, torch.randn, torch.randint) and kwargs.get("generator") is self.rng:
+            if "size" in kwargs:
+                bounds, shape = args, kwargs.pop("size")
+            elif func is torch.randint or len(args) == 1:
+                bounds, shape = args[:-1], args[-1]
+            else:
+                bounds, shape = (), args
+            shape = (shape,) if isinstance(shape, int) else tuple(shape)
+            if shape and shape[0] == self.rows:
+                return own_rows(func(*bounds, (self.rows * world()[1], *shape[1:]), **kwargs))
+            return func(*bounds, shape, **kwargs)
+        return func(*args, **kwargs)
+
+
+def _batch_norm(
+    x: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Batch normalisation (Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167) by the statistics of all."""
+    size, full = world()[1], x.double() if x.dtype == torch.float64 else x.float()
+    dims, wide = [0, *range(2, x.dim())], [1, -1, *[1] * (x.dim() - 2)]
+    mean = _total(full.mean(dims)) / size
+    centred = full - mean.view(wide)
+    var = _total(centred.square().mean(dims)) / size
+    n = full.numel() // full.shape[1] * size
+    with torch.no_grad():
+        if running_mean is not None and running_var is not None:
+            running_mean.lerp_(mean.to(running_mean.dtype), momentum)
+            running_var.lerp_((var * n / (n - 1)).to(running_var.dtype), momentum)
+    out = centred * (var + eps).rsqrt().view(wide)
+    out = out if weight is None else out * weight.view(wide)
+    return (out if bias is None else out + bias.view(wide)).to(x.dtype)

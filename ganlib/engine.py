@@ -129,7 +129,7 @@ class Game:
         data: a `data.Dataset`, `data.Pairs`, a density of `toys`, or a float tensor (N, …), float32 like the networks.
         generator: the player that makes samples.
         latent: numbers in z; by default what the generator says (`generator.latent`). 0 where nothing is drawn.
-        batch: samples a turn, at most as many as the data hold.
+        batch: samples a turn, at most as many as the data hold; where several processes play, all of theirs together.
         seed: keys every random draw of the game. Initial weights are the networks' own affair.
         averaging: decay β of the exponential average of the generator's weights (with a ramp over the
             first rounds); None for no average. Samples come from the average.
@@ -179,6 +179,9 @@ class Game:
         self.players = dict(players)
         self.device = compute._resolved(device)
         self.batch = positive_int("batch", batch)
+        self._rank, self._processes = compute.world()
+        if self.batch % self._processes:
+            raise ValueError(f"batch must be a multiple of the {self._processes} processes, got {batch}")
         self.seed = positive_int("seed", seed, minimum=0)
         self.anneal = None if anneal is None else positive_int("anneal", anneal)
         self.averaging = averaging if averaging is None else finite("averaging", averaging, minimum=0.0)
@@ -190,6 +193,10 @@ class Game:
         self._prior, self._sampler = prior, sampler
         self.latent = self._length_of_z(latent)
         self.memory = dict(memory or {})
+        if self.memory and self._processes > 1:
+            raise ValueError(
+                f"memory ({', '.join(self.memory)}) cannot be shared by {self._processes} processes: use one"
+            )
         for module in [*(p.net for p in self.players.values()), *self.memory.values()]:
             module.to(self.device)
         self.data = data
@@ -197,7 +204,8 @@ class Game:
         self.data_name, self._draw_data = _drawer(data, self.batch, self.device, dtype)
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval() if averaging is not None else None
         if self.average is not None:  # looked up once: to walk through the modules each round takes long
-            self._averaged, self._current = list(self.average.parameters()), list(self.generator.parameters())
+            self._averaged: list[Tensor] = list(self.average.parameters())
+            self._current: list[Tensor] = list(self.generator.parameters())
             self._copied = list(zip(self.average.buffers(), self.generator.buffers(), strict=True))
         self.step = 0
         self.history = History({name: [] for name in self.players})
@@ -223,6 +231,7 @@ class Game:
             "anneal": self.anneal,
             "device": self.device.type,
             "threads": torch.get_num_threads() if self.device.type == "cpu" else None,
+            "processes": self._processes,
             **(settings or {}),
         }
 
@@ -296,13 +305,14 @@ class Game:
             )
         for player in self.players.values():
             player.net.train()
+        self._start_alike()
         if save is not None:
             self.save(save)
         first, saved, start, before = self.step, self.step, time.perf_counter(), self.history.seconds
-        with _bar(limit, progress) as tick, _interrupt_at_the_end_of_a_round() as interrupted:
-            while not interrupted():
-                elapsed = time.perf_counter() - start
-                if limit is not None and self.step - first >= limit:
+        with _bar(limit, progress and self._rank == 0) as tick, _interrupt_at_the_end_of_a_round() as interrupted:
+            while True:
+                stopping, elapsed = compute.agree(interrupted(), time.perf_counter() - start, self.device)
+                if stopping or (limit is not None and self.step - first >= limit):
                     break
                 if seconds is not None:
                     if elapsed >= seconds:
@@ -311,7 +321,7 @@ class Game:
                 self._round()
                 tick()
                 self.history.seconds = before + time.perf_counter() - start
-                if watch is not None and self.step % every == 0:
+                if watch is not None and self._rank == 0 and self.step % every == 0:
                     seen = watch(self)
                     if seen is not None:
                         if not isinstance(seen, Mapping):
@@ -324,8 +334,15 @@ class Game:
                     saved = self.step
             if save is not None and saved != self.step:
                 self.save(save)
+            if stopping and not interrupted():
+                raise KeyboardInterrupt  # another process was told to stop
         self._fraction = None
         return self.history
+
+    def _start_alike(self) -> None:
+        """Where several processes play, all start from the weights of the first."""
+        modules = [*(p.net for p in self.players.values()), *([] if self.average is None else [self.average])]
+        compute.share([w.data for module in modules for w in [*module.parameters(), *module.buffers()]])
 
     def _is_lowest(self, name: str) -> bool:
         """Whether what was watched last is lower than ever before (NaN never is)."""
@@ -360,8 +377,9 @@ class Game:
         for turn in range(player.turns):
             for w in self._own[name]:
                 w.grad = None
-            with self._keyed_dropout(name, turn):
-                result = player.loss(self.draw(name, turn))
+            batch = self.draw(name, turn)
+            with self._keyed_dropout(name, turn), compute.as_one(batch.rng, len(batch.real)):
+                result = player.loss(batch)
             terms = result if isinstance(result, dict) else {"": result}
             if not terms or not all(isinstance(value, Tensor) and value.numel() == 1 for value in terms.values()):
                 got = [f"shape {tuple(v.shape)}" if isinstance(v, Tensor) else type(v).__name__ for v in terms.values()]
@@ -369,12 +387,16 @@ class Game:
                     f"player {name!r}: its loss must return a scalar tensor, or a dict of scalar tensors, "
                     f"got {', '.join(got) or 'an empty dict'}"
                 )
-            for i, (term, value) in enumerate(terms.items()):
+            for i, (term, value) in enumerate(zip(terms, compute.average(list(terms.values())), strict=True)):
                 key = name if i == 0 else f"{name}.{term}"
                 sums[key] = sums.get(key, 0.0) + self._finite(name, key, value.detach())
             loss = torch.stack(list(terms.values())).sum() if len(terms) > 1 else next(iter(terms.values()))
             loss.backward(inputs=self._own[name])  # the other players' parameters take no gradient
-            gradients = [w.grad for w in self._own[name] if w.grad is not None]
+            moved = [w for w in self._own[name] if w.grad is not None]
+            gradients = compute.average([w.grad for w in moved if w.grad is not None])
+            if self._processes > 1:
+                for w, gradient in zip(moved, gradients, strict=True):
+                    w.grad = gradient
             if gradients:
                 self._finite(name, "gradient", torch.stack(torch._foreach_norm(gradients)).norm())
             player.optimizer.step()
@@ -394,14 +416,22 @@ class Game:
 
     def draw(self, player: str, turn: int = 0) -> Batch:
         """The batch that `player` sees in this turn of the coming round: a pure function of
-        (seed, step, player, turn)."""
+        (seed, step, player, turn). Where several processes play, each draws it whole and sees its own rows."""
         rng = compute.generator(self.seed, self.step, player, turn)
         real, labels, inputs = self._draw_data(self.batch, rng)
-        return Batch(real, labels, self.draw_latent(self.batch, rng), self.step, self.progress, rng, inputs)
+        z = self.draw_latent(self.batch, rng)
+        if self._processes > 1:
+            own = compute.own_rows
+            real, z = own(real), own(z)
+            labels, inputs = None if labels is None else own(labels), None if inputs is None else own(inputs)
+        return Batch(real, labels, z, self.step, self.progress, rng, inputs)
 
     def _keyed_dropout(self, player: str, turn: int) -> AbstractContextManager[None]:
         """Where a net has Dropout, which draws from torch's own generator: the same numbers for the same turn."""
-        return _seeded(self.device, self.seed, self.step, player, turn, "dropout") if self._drops else nullcontext()
+        if not self._drops:
+            return nullcontext()
+        other = () if self._rank == 0 else (self._rank,)  # each process drops its own
+        return _seeded(self.device, self.seed, self.step, player, turn, "dropout", *other)
 
     def draw_latent(self, n: int, rng: torch.Generator) -> Tensor:
         """n latent vectors, (n, latent): from `prior`, else standard normal, or uniform on [−1, 1] where

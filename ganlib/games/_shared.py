@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypedDict
 
 import torch
@@ -101,7 +102,7 @@ class _Contest(_Table):
         defaults: Options | None = None,
         players: tuple[str, ...] = ("discriminator",),
     ) -> None:
-        self.rule, self.due = losses.get(loss), _due(penalty, players)
+        self.rule, self.due = _of_all(losses.get(loss)), _due(penalty, players)
         super().__init__(options, defaults)
 
     def penalties(
@@ -153,6 +154,21 @@ def _rates(lr: float | tuple[float, float]) -> tuple[float, float]:
     if isinstance(lr, list) or (isinstance(lr, tuple) and len(lr) != 2):
         raise ValueError(f"lr must be one number, or a tuple of two (generator's, discriminator's), got {lr}")
     return lr if isinstance(lr, tuple) else (lr, lr)
+
+
+def _of_all(rule: losses.Loss) -> losses.Loss:
+    """The loss of the logits of all processes together, whose averages are not those of each process's own."""
+    if compute.world()[1] == 1:
+        return rule
+
+    def generator(real: Tensor | None, fake: Tensor) -> Tensor:
+        return rule.generator(None if real is None else compute.gather(real), compute.gather(fake))
+
+    return replace(
+        rule,
+        discriminator=lambda real, fake: rule.discriminator(compute.gather(real), compute.gather(fake)),
+        generator=generator,
+    )
 
 
 def _due(penalty: str | Penalty | Sequence[str | Penalty], players: tuple[str, ...]) -> list[Penalty]:

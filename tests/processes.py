@@ -1,0 +1,94 @@
+"""What `tests/test_processes.py` has `torchrun` play: a few games, one after the other, their weights kept by the first
+process: `tests/processes.py FOLDER DTYPE CASE …`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ganlib import Game, compute, games, nets, penalties
+
+STEPS = 50
+
+
+class Judge(nn.Module):
+    """Points -> logits, with BatchNorm and with Salimans' distances between samples."""
+
+    def __init__(self, norm: bool) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(8) if norm else nn.Identity()
+        self.first, self.meet, self.last = nn.Linear(2, 8), nets.MinibatchDiscrimination(8, 3, 2), nn.Linear(11, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.meet(self.norm(self.first(x)).tanh())).squeeze(1)
+
+
+class Maker(nn.Module):
+    """z (N, 3) -> points (N, 2), with BatchNorm."""
+
+    latent = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        first = nn.Linear(3, 8, bias=False)  # a bias before BatchNorm has no gradient but rounding errors
+        self.net = nn.Sequential(first, nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 2))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.net(z)
+
+
+def points() -> Tensor:
+    return torch.randn(200, 2, generator=torch.Generator().manual_seed(1)).cumsum(1)
+
+
+def perceptrons(**options: object) -> tuple[nn.Module, nn.Module]:
+    return nets.MLPGenerator(latent=2, width=16), nets.MLPDiscriminator(width=16, **options)
+
+
+def images() -> Tensor:
+    return torch.rand(64, 1, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+#: Each game by the part of it that needs the global batch.
+CASES: dict[str, Callable[[], Game]] = {
+    "r1": lambda: games.gan(*perceptrons(), points(), penalty=[penalties.r1(0.5), "r2"], batch=32),
+    "gradient_penalty": lambda: games.gan(
+        *perceptrons(), points(), loss="wasserstein", penalty="gradient_penalty", turns=2, batch=32
+    ),
+    "batch_norm": lambda: games.gan(
+        nets.DCGANGenerator(size=16, channels=1, latent=4, width=2),
+        nets.DCGANDiscriminator(size=16, channels=1, width=2),
+        images(),
+        batch=16,
+        precision="fp32",
+    ),
+    "minibatch_std": lambda: games.gan(
+        *perceptrons(minibatch_std=True), points(), penalty=penalties.r1_r2(0.5, every=2), batch=32
+    ),
+    "minibatch_discrimination": lambda: games.gan(Maker(), Judge(norm=True), points(), batch=32),
+    "distances_under_r1": lambda: games.gan(Maker(), Judge(norm=False), points(), penalty="r1", batch=32),
+    "relativistic": lambda: games.gan(*perceptrons(), points(), loss="ragan", batch=32),
+}
+
+
+def play(name: str, steps: int = STEPS) -> Game:
+    """The game of this case after so many steps. Each process starts from other weights: the first one's count."""
+    torch.manual_seed(compute.world()[0])
+    game = CASES[name]()
+    game.play(steps, progress=False)
+    return game
+
+
+def main(folder: str, dtype: str, *names: str) -> None:
+    torch.set_default_dtype(getattr(torch, dtype))
+    torch.set_num_threads(1)
+    for name in names:
+        play(name).save(Path(folder), name)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
