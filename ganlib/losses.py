@@ -47,6 +47,8 @@ class Loss:
             f'(1) for an f-divergence. Where many constants are optimal, the values are those of the constant 0.
         formula: the two losses in LaTeX, `C` the discriminator's raw output and `D` its sigmoid.
         relativistic: whether real samples are judged against fake ones, so that the generator needs both logits.
+        energies: whether C is an energy of at least 0, low for real samples; games refuse a discriminator that starts
+            with less.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Loss:
     at_equilibrium: tuple[float, float]
     formula: str
     relativistic: bool = False
+    energies: bool = False
 
 
 def _minimax_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -219,7 +222,8 @@ def energy_based(margin: float = 1.0) -> Loss:
         return fake.mean()
 
     name = "ebgan" if m == 1 else f"ebgan(margin={m:g})"
-    return Loss(name, discriminator, generator, (m, 0.0), rf"E\,C(x) + E\max(0, {m:g} - C(G(z))); \quad E\,C(G(z))")
+    formula = rf"E\,C(x) + E\max(0, {m:g} - C(G(z))); \quad E\,C(G(z))"
+    return Loss(name, discriminator, generator, (m, 0.0), formula, energies=True)
 
 
 _LOG2 = math.log(2)

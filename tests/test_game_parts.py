@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ganlib import Game, augment, games, losses, nets, penalties
 from ganlib.games._unrolled import _unroll
 
-from .tiny import TinyGenerator, everything, same, tiny_data, tiny_game
+from .tiny import TinyDiscriminator, TinyGenerator, everything, same, tiny_data, tiny_game
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +100,24 @@ def test_what_a_penalty_remembers_is_resumed_and_not_shared(tmp_path: Path) -> N
     assert same(everything(whole), everything(resumed))
     assert all(torch.equal(v, whole.memory["penalty0"].state_dict()[k]) for k, v in memory.items())
     assert whole.history.losses == resumed.history.losses
+
+
+# Energies.
+
+
+def test_energies_are_taken_and_other_logits_refused() -> None:
+    logits = TinyDiscriminator()
+    nn.init.constant_(logits.net[2].bias, -3)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="loss ebgan takes a discriminator of energies of at least 0, .* returned -"):
+        point_game(discriminator=logits, loss="ebgan")
+    far = nn.Sequential(TinyDiscriminator(), nn.Softplus())
+    game = point_game(discriminator=far, loss="ebgan")
+    batch = game.draw("discriminator")
+    with torch.no_grad():
+        real, fake = far(batch.real), far(game.generator(batch.z))
+    terms = game.players["discriminator"].loss(batch)
+    assert isinstance(terms, dict)
+    assert terms["loss"].item() == pytest.approx((real.mean() + (1 - fake).relu().mean()).item(), abs=1e-6)
 
 
 # Layers in which samples meet.

@@ -182,7 +182,7 @@ def gan(
         **({"unrolled": unrolled, "unrolled_lr": ahead} if unrolled else {}),
     }
     made = table.game("conditional_gan" if conditional else "gan", players, data, settings, prior=prior)
-    _must_fit(made, given, judges_class)
+    _must_fit(made, given, judges_class, rule)
     return made
 
 
@@ -211,7 +211,9 @@ def _heads(said: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor | None]
 
 
 @torch.no_grad()
-def _must_fit(game: Game, given: Callable[[Batch, bool], tuple[Tensor, ...]], judges_class: bool) -> None:
+def _must_fit(
+    game: Game, given: Callable[[Batch, bool], tuple[Tensor, ...]], judges_class: bool, rule: losses.Loss
+) -> None:
     """One look at the door: do the generator's samples have the data's shape, and D's logits one number each?"""
     batch = game.draw("generator")
     modes = {net: net.training for net in (game.generator, game.discriminator)}
@@ -225,5 +227,10 @@ def _must_fit(game: Game, given: Callable[[Batch, bool], tuple[Tensor, ...]], ju
     wanted = (len(batch.real) // getattr(game.discriminator, "pack", 1),)
     if logits.shape != wanted:
         raise ValueError(f"the discriminator must return logits of shape {wanted}, got {tuple(logits.shape)}")
+    if rule.energies and (logits < 0).any():
+        raise ValueError(
+            f"loss {rule.name} takes a discriminator of energies of at least 0, such as nets.AutoencoderDiscriminator "
+            f"in games.eb_gan; this one returned {logits.min().item():.3g}"
+        )
     for net, training in modes.items():
         net.train(training)
