@@ -25,9 +25,17 @@ from torch import Tensor
 from . import __version__, checkpoint, compute, data, recipes, toys
 from ._check import positive_int
 from .engine import Game, NonFiniteLoss, spread_labels
+from .games import GAMES
+from .losses import LOSSES
 from .recipes import Settings
 
 MEASURE_EVERY = 500
+METRICS = """Prints one "name value" a line and writes them to RUN/metrics.json. For ring, grid and gaussians: modes
+(with more than 20 good samples of 20 000), quality (share within 3 standard deviations of a mode), reverse_kl (in
+nats). For digits and mnist: frechet (distance in the features of our digit classifier), and label_accuracy of games
+that are asked for classes. For other images: frechet_pixels (distance at 8×8 pixels); for other points:
+frechet_points. For games that translate pairs: pixel_error (mean distance from the truth of pairs never seen, as a
+share of a pixel's range). All Fréchet distances are of 5000 samples."""
 
 
 class BadInput(ValueError):
@@ -63,8 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train a GAN and keep the run in a folder")
     train.add_argument("data", metavar="DATA", help=f"{known}, a folder of images, or an .npz file")
     train.add_argument("--out", metavar="RUN", required=True, help="folder of the run")
-    train.add_argument("--game", help="what to play; by default clustered_gan for images, gan for others")
-    train.add_argument("--loss", help="minimax, non_saturating, least_squares, wasserstein, hinge or rpgan")
+    train.add_argument("--game", help=f"{', '.join(GAMES)}; by default what suits the data")
+    train.add_argument("--loss", help=f"{', '.join(LOSSES)}; by default the game's own")
     length = train.add_mutually_exclusive_group()
     length.add_argument("--steps", type=_number, help="rounds to play; the default suits the data")
     length.add_argument("--seconds", type=_number, help="seconds to play, counted from the start of the first round")
@@ -90,7 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     sample.set_defaults(command=_sample)
 
-    evaluate = commands.add_parser("evaluate", help="print a run's metrics and write them to RUN/metrics.json")
+    evaluate = commands.add_parser(
+        "evaluate", help="print a run's metrics and write them to RUN/metrics.json", description=METRICS
+    )
     evaluate.add_argument("run", metavar="RUN", help="folder of a run that `ganlib train` made")
     evaluate.set_defaults(command=_evaluate)
     return parser
@@ -230,8 +240,10 @@ def _same_data(run: Path, digest: str) -> None:
 
 def _digest(source: Any) -> str:
     """Of the numbers of a data set; of the name of a density, which has no others."""
-    x = getattr(source, "x", None)
-    return source.name if x is None else hashlib.sha256(x.contiguous().numpy().tobytes()).hexdigest()
+    held = [getattr(source, name) for name in ("x", "inputs", "targets") if hasattr(source, name)]
+    if not held:
+        return source.name
+    return hashlib.sha256(b"".join(x.contiguous().numpy().tobytes() for x in held)).hexdigest()
 
 
 def _build(settings: Settings, device: str | None = None, precision: str | None = None) -> Game:
@@ -335,20 +347,25 @@ def _metrics(settings: Settings, game: Game) -> dict[str, float]:
     if isinstance(game.data, toys.Mixture):
         report = metrics.modes(game.sample(20_000), game.data)
         return {"modes": report.modes, "quality": report.quality, "reverse_kl": report.reverse_kl}
-    samples = game.sample(5000)
     found: dict[str, float] = {}
+    if isinstance(game.data, data.Pairs):  # the truth is known: how far from it, as a share of the range of a pixel
+        truth = recipes.load_for(settings, "test")
+        made = game.translate(truth.inputs.float() / 127.5 - 1)
+        found["pixel_error"] = ((made + 1) / 2 - truth.targets / 255).abs().mean().item()
+        if judge is None:
+            return found
+    samples = game.sample(5000)
     if judge is not None:
         found["frechet"] = judge(samples)
-        if settings.game == "conditional_gan":
-            asked = torch.arange(len(samples)) % len(
-                game.data.classes
-            )  # the classes in turn, as `sample` asks for them
+        if settings.game in ("conditional_gan", "ac_gan"):
+            asked = torch.arange(len(samples)) % len(game.data.classes)  # in turn, as `sample` asks for them
             found["label_accuracy"] = metrics.class_accuracy(samples, asked)
         return found
-    real = game._draw_data(5000, compute.generator(0, "evaluate"))[0].cpu()
+    rng, size = compute.generator(0, "evaluate"), getattr(game.data, "__len__", lambda: 5000)()
+    real = torch.cat([game._draw_data(min(size, 5000), rng)[0] for _ in range(-(-5000 // size))])[:5000].cpu()
     if real.dim() == 4:  # no features of ours for such images: compare them at 8×8 pixels
         real, samples = (torch.nn.functional.adaptive_avg_pool2d(x, 8).flatten(1) for x in (real, samples))
-        return {"frechet_pixels": metrics.frechet_distance(real, samples)}
+        return {**found, "frechet_pixels": metrics.frechet_distance(real, samples)}
     return {"frechet_points": metrics.frechet_distance(real, samples)}
 
 

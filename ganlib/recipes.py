@@ -8,11 +8,13 @@ https://arxiv.org/abs/2501.05441).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from . import data, games, losses, nets, penalties, toys
 from ._check import finite, one_of, positive_int
@@ -57,7 +59,7 @@ class Settings:
         return asdict(self)
 
 
-def load_data(name: str) -> Any:
+def load_data(name: str, split: str = "train") -> Any:
     """The density or data set of this name, folder or file; an unknown name lists the known ones.
 
     Images of a size that the networks do not take are cut to a square and shrunk to a power of two of at most 64.
@@ -67,7 +69,7 @@ def load_data(name: str) -> Any:
     if name not in data.names() and not Path(name).exists():
         one_of("data", name, [*toys.TOYS, *data.names()])
     try:
-        source = data.load(name)
+        source = data.load(name, split)
         if not source.is_image or _square(*source.image_shape[1:]):
             return source
         side = min(source.image_shape[1:])
@@ -77,7 +79,39 @@ def load_data(name: str) -> Any:
         side = 64  # photographs of several sizes
     if side < 16:
         raise ValueError(f"data {name!r} are images with a side of {side} pixels; they need at least 16")
-    return data.load(name, size=min(64, 2 ** (side.bit_length() - 1)))
+    return data.load(name, split, size=min(64, 2 ** (side.bit_length() - 1)))
+
+
+def load_for(settings: Settings, split: str = "train") -> Any:
+    """The data that these settings play for: as `load_data`, or pairs made of them where the game translates.
+
+    Args:
+        settings: the game and the name of its data.
+        split: "train", or "test" for those that the game does not see.
+
+    Raises:
+        ValueError: the game cannot be played for these data; the message says why.
+    """
+    name, game = settings.data, settings.game
+    if game in ("pix2pix", "bicycle_gan", "cycle_gan"):
+        if name not in PAIRED:
+            raise ValueError(
+                f"data {name!r} are no pairs: game={game!r} needs them; choose one of: {', '.join(PAIRED)}"
+            )
+        return data.load_pairs(name, split, paired=game != "cycle_gan" or split == "test")
+    source = load_data(name, split)
+    if game not in ("star_gan", "sr_gan", "esr_gan"):
+        return source
+    if not isinstance(source, data.Dataset) or not source.is_image:
+        raise ValueError(f"data {name!r} are no images: game={game!r} needs them, game='gan' does not")
+    if game != "star_gan":
+        return data.shrunk(source, 2)
+    side = source.image_shape[1]
+    return source if side & (side - 1) == 0 else data.load(name, split, size=2 ** side.bit_length())
+
+
+PAIRED = ("scenes",)
+"""Names of data that are pairs of images too."""
 
 
 def _square(height: int, width: int) -> bool:
@@ -98,9 +132,11 @@ def build(settings: Settings, *, device: str | None = None, precision: str | Non
     Raises:
         ValueError: the data cannot play this game; the message says why.
     """
-    source = load_data(settings.data)
+    source = load_for(settings)
     if settings.game is None:
         settings.game = "clustered_gan" if _clusters(source) else "gan"
+    if settings.game in LINEUPS:
+        return _line_up(settings, source, device, precision)
     classes = None
     if settings.game == "clustered_gan":
         classes = _clusters(source)
@@ -177,16 +213,147 @@ def _points(source: Any, shape: torch.Size, classes: int | None, settings: Setti
     scale = float((points[0] if isinstance(points, tuple) else points).std())
     common: dict[str, Any] = {"layers": 4, "classes": classes, "scale": scale}
     return (
-        nets.MLPGenerator(latent=2, out=shape[0], prior="uniform", **common),
-        nets.MLPDiscriminator(inputs=shape[0], fourier=16, **common),
+        nets.MLPGenerator(latent=2, out=shape[0], prior="uniform", negative_slope=0.0, **common),
+        nets.MLPDiscriminator(inputs=shape[0], fourier=32, frequency=8.0, **common),
         {
             "loss": "rpgan",
             "penalty": penalties.r1_r2(0.05 * scale**2, every=4),
             "batch": 256,
             "lr": 4e-3,
-            "betas": (0.0, 0.99),
+            "betas": (0.0, 0.9),
             "averaging": 0.998,
             "anneal": True,
-            "steps": 5500,
+            "steps": 4000,
         },
+    )
+
+
+# ---- the other games: networks of the same kinds, and the papers' weights ------------------------------------------
+
+
+@dataclass
+class _Parts:
+    """Makes the networks that suit images (C, S, S) or points (D,), for any game."""
+
+    shape: tuple[int, ...]
+    classes: int | None
+    scale: float
+
+    @property
+    def latent(self) -> int:
+        return 64 if len(self.shape) == 3 else 2
+
+    @property
+    def _common(self) -> dict[str, Any]:
+        if len(self.shape) == 3:
+            return {"size": self.shape[1], "channels": self.shape[0], "width": 16}
+        return {"layers": 3, "scale": self.scale}
+
+    def generator(self, latent: int | None = None, classes: int | None = None) -> nn.Module:
+        length = self.latent if latent is None else latent
+        if len(self.shape) == 3:
+            return nets.ShuffleGenerator(latent=length, classes=classes, **self._common)
+        return nets.MLPGenerator(latent=length, out=self.shape[0], classes=classes, **self._common)
+
+    def discriminator(self) -> nn.Module:
+        if len(self.shape) == 3:
+            return nets.ShuffleDiscriminator(**self._common)
+        return nets.MLPDiscriminator(inputs=self.shape[0], **self._common)
+
+    def encoder(self, gaussian: bool) -> nn.Module:
+        if len(self.shape) == 3:
+            return nets.ShuffleEncoder(latent=self.latent, gaussian=gaussian, **self._common)
+        return nets.MLPEncoder(latent=self.latent, inputs=self.shape[0], gaussian=gaussian, **self._common)
+
+    def joint(self) -> nn.Module:
+        if len(self.shape) == 3:
+            return nets.ShuffleJointDiscriminator(latent=self.latent, **self._common)
+        return nets.MLPJointDiscriminator(latent=self.latent, inputs=self.shape[0], **self._common)
+
+    def patches(self, beside: bool = False) -> nn.Module:
+        """A judge of patches, shown the input `beside` the image."""
+        return nets.PatchDiscriminator(self.shape[0], inputs=self.shape[0] if beside else 0)
+
+
+def _with_r1() -> dict[str, Any]:
+    return {"penalty": penalties.r1(0.1, every=8), "lr": 1e-3, "betas": (0.0, 0.99)}
+
+
+def _codes(p: _Parts) -> tuple[list[nn.Module], dict[str, Any]]:
+    codes = games.Codes()
+    networks = [p.generator(p.latent + codes.width), nets.TwoHeaded(p.discriminator(), codes.outputs)]
+    return networks, {"codes": codes, **_with_r1()}
+
+
+#: For each of the other games: its networks in their order, and its options.
+LINEUPS: dict[str, Callable[[_Parts], tuple[list[nn.Module], dict[str, Any]]]] = {
+    "ac_gan": lambda p: (
+        [p.generator(classes=p.classes), nets.TwoHeaded(p.discriminator(), p.classes or 0)],
+        _with_r1(),
+    ),
+    "info_gan": _codes,
+    "eb_gan": lambda p: (
+        [p.generator(), nets.AutoencoderDiscriminator(p.generator(), p.encoder(gaussian=False))],
+        {"pulling_away": 0.1, "lr": 1e-3},
+    ),
+    "vae": lambda p: ([p.generator(), p.encoder(gaussian=True)], {}),
+    "aae": lambda p: (
+        [p.generator(), p.encoder(gaussian=False), nets.MLPDiscriminator(inputs=p.latent)],
+        {"lr": 1e-3},
+    ),
+    "vae_gan": lambda p: ([p.generator(), p.encoder(gaussian=True), p.discriminator()], {}),
+    "bigan": lambda p: ([p.generator(), p.encoder(gaussian=False), p.joint()], _with_r1()),
+    "lr_gan": lambda p: ([p.generator(), p.encoder(gaussian=False), p.discriminator()], _with_r1()),
+    "pix2pix": lambda p: ([nets.UNet(p.shape[1], p.shape[0]), p.patches(beside=True)], {}),
+    "bicycle_gan": lambda p: (
+        [
+            nets.UNet(p.shape[1], p.shape[0], latent=8),
+            nets.ShuffleEncoder(p.shape[1], p.shape[0], latent=8),
+            p.patches(beside=True),
+        ],
+        {},
+    ),
+    "cycle_gan": lambda p: (
+        [nets.ResidualGenerator(p.shape[0]), nets.ResidualGenerator(p.shape[0]), p.patches(), p.patches()],
+        {},
+    ),
+    "star_gan": lambda p: (
+        [
+            nets.ResidualGenerator(p.shape[0], classes=p.classes),
+            nets.DomainDiscriminator(p.shape[1], p.shape[0], p.classes or 0),
+        ],
+        {},
+    ),
+    "sr_gan": lambda p: ([nets.SuperResolutionGenerator(2, p.shape[0]), p.patches()], {}),
+    "esr_gan": lambda p: ([nets.SuperResolutionGenerator(2, p.shape[0], block="rrdb"), p.patches()], {}),
+}
+
+
+def _line_up(settings: Settings, source: Any, device: str | None, precision: str | None) -> Game:
+    """The game of a row of `LINEUPS`."""
+    assert settings.game is not None
+    labels = getattr(source, "y", None) is not None
+    if settings.game in ("ac_gan", "star_gan") and not labels:
+        raise ValueError(f"data {settings.data!r} have no labels: game={settings.game!r} needs them")
+    if settings.loss is not None and settings.game in ("vae", "eb_gan"):
+        raise ValueError(f"loss={settings.loss!r}: game={settings.game!r} has a loss of its own; leave it out")
+    rng = torch.Generator().manual_seed(0)
+    if hasattr(source, "draw_pair"):
+        real = source.draw_pair(1, rng)[0]
+    elif hasattr(source, "draw"):
+        real = source.draw(min(len(source), 1000), rng)[0]
+    else:
+        real = source.sample(1000, rng)
+    parts = _Parts(tuple(real.shape[1:]), len(source.classes) if labels else None, float(real.std()))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        networks, options = LINEUPS[settings.game](parts)
+    if settings.loss is not None:
+        options["loss"] = settings.loss
+    if settings.steps is None and settings.seconds is None:
+        settings.steps = 2000
+    size = len(source) if hasattr(source, "__len__") else 256
+    batch = min(size, 256 if len(parts.shape) == 1 else 16 if hasattr(source, "draw_pair") else 32)
+    return games.get(settings.game)(
+        *networks, source, batch=batch, seed=settings.seed, device=device, precision=precision, **options
     )

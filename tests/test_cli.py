@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from ganlib import checkpoint, cli, engine
+from ganlib import checkpoint, cli, data, engine, games, recipes
 
 from .tiny import same
 
@@ -70,6 +71,36 @@ def test_own_images_train_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     with np.load(tmp_path / "s.npz") as arrays:
         assert arrays["samples"].shape == (3, 3, 16, 16)
     capsys.readouterr()
+
+
+@pytest.mark.parametrize("game", sorted(set(games.GAMES) - {"clustered_gan"}))
+def test_every_game_is_played_from_the_name_of_its_data(tmp_path: Path, points: Path, monkeypatch, capsys, game: str):
+    images = tmp_path / "images.npz"
+    pixels = np.random.default_rng(0).integers(0, 256, (200, 16, 16), dtype=np.uint8)
+    np.savez(images, images=pixels, labels=np.arange(200) % 3)
+    monkeypatch.setattr(data, "load_pairs", functools.partial(data.load_pairs, size=16))
+    source, shape = {
+        **dict.fromkeys(("pix2pix", "bicycle_gan", "cycle_gan"), ("scenes", (3, 16, 16))),
+        **dict.fromkeys(("star_gan", "sr_gan", "esr_gan"), (images, (1, 16, 16))),
+    }.get(game, (points, (2,)))
+    run_folder, out = tmp_path / "r", tmp_path / "s.npz"
+    assert run("train", source, "--game", game, "--steps", 1, "--out", run_folder) == 0
+    assert json.loads((run_folder / "settings.json").read_text())["game"] == game
+    assert run("sample", run_folder, "-n", 3, "--out", out) == 0
+    with np.load(out) as arrays:
+        assert arrays["samples"].shape == (3, *shape)
+    if game in ("sr_gan", "vae"):
+        capsys.readouterr()
+        assert run("evaluate", run_folder) == 0
+        name = {"sr_gan": "pixel_error", "vae": "frechet_points"}[game]
+        assert capsys.readouterr().out.splitlines()[1].startswith(name)
+
+
+def test_the_games_of_images_are_played_with_networks_for_images():
+    for game in ("ac_gan", "info_gan", "eb_gan", "vae", "aae", "vae_gan", "bigan", "lr_gan"):
+        made = recipes.build(recipes.Settings("digits", game=game))
+        made.play(1, progress=False)
+        assert made.sample(2).shape == (2, 1, 28, 28)
 
 
 @pytest.mark.parametrize("kind", ["SIGINT", "SIGTERM"])
@@ -140,6 +171,13 @@ TRAIN_ERRORS = {
     "seconds without end": (["ring", "--seconds", "nan"], "seconds must be a finite number"),
     "a negative seed": (["ring", "--seed", "-1"], "seed must be a whole number of at least 0, got -1"),
     "a fractional interval": (["ring", "--save-every", "1.5"], "--save-every must be a whole number"),
+    "pairs where there are none": (["digits", "--game", "pix2pix"], "data 'digits' are no pairs: game='pix2pix' needs"),
+    "images where there are none": (["ring", "--game", "sr_gan"], "data 'ring' are no images: game='sr_gan' needs"),
+    "classes where there are none": (["ring", "--game", "ac_gan"], "data 'ring' have no labels: game='ac_gan' needs"),
+    "a loss for a game that has its own": (
+        ["ring", "--game", "vae", "--loss", "hinge"],
+        "loss='hinge': game='vae' has",
+    ),
     "labels where there are none": (["ring", "--game", "conditional_gan"], "data 'ring' have no labels"),
     "an unknown device": (["ring", "--device", "tpu9"], "tpu9"),
     "an unknown precision": (["ring", "--precision", "fp8"], "precision='fp8' is not known"),
