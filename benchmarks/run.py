@@ -76,7 +76,7 @@ def throughput(repeats: int = 5, seconds: float = 2.0) -> list[Row]:
     digits = data.load("digits")
     images = digits.draw(len(digits), compute.generator(0))[0]
     points = toys.get("ring").sample(10_000, compute.generator(0))
-    perceptrons = {"layers": 4, "scale": 0.7}
+    perceptrons: dict[str, Any] = {"layers": 4, "scale": 0.7}
     set_ups: dict[str, tuple[Callable[[], Any], Any, int, int]] = {
         "DCGAN, width 32, 28×28, batch 128": (
             lambda: (nets.DCGANGenerator(width=32), nets.DCGANDiscriminator(width=32)),
@@ -86,7 +86,7 @@ def throughput(repeats: int = 5, seconds: float = 2.0) -> list[Row]:
         ),
         "perceptrons of the mixtures, batch 256": (
             lambda: (
-                nets.MLPGenerator(prior="uniform", **perceptrons),
+                nets.MLPGenerator(prior="uniform", negative_slope=0.0, **perceptrons),
                 nets.MLPDiscriminator(fourier=32, **perceptrons),
             ),
             points,
@@ -107,7 +107,8 @@ def throughput(repeats: int = 5, seconds: float = 2.0) -> list[Row]:
         plays, rounds = {}, {}
         for name in names:
             torch.manual_seed(0)
-            plays[name] = CONTENDERS[name](*make(), real, batch, 2e-4)
+            generator, discriminator = make()
+            plays[name] = CONTENDERS[name](generator, discriminator, real, batch, 2e-4)
             plays[name](2)
             once = _timed(plays[name], 3) / 3
             rounds[name] = max(3, round(seconds / once))
@@ -169,6 +170,7 @@ def mixtures(repeats: int = 5) -> list[Row]:
     for repeat in range(repeats):
         for name in ("ring", "grid"):
             mixture = toys.get(name)
+            assert isinstance(mixture, toys.Mixture)
             settings = recipes.Settings(name, seed=repeat)
             game = recipes.build(settings, device="cpu")
             start = time.process_time()
