@@ -220,7 +220,7 @@ def _points(source: Any, shape: torch.Size, classes: int | None, settings: Setti
             "penalty": penalties.r1_r2(0.05 * scale**2, every=4),
             "batch": 256,
             "lr": 4e-3,
-            "betas": (0.0, 0.9),
+            "betas": (0.0, 0.95),
             "averaging": 0.998,
             "anneal": True,
             "steps": 4000,
