@@ -24,6 +24,7 @@ _MODULES = (
     "data",
     "divergences",
     "engine",
+    "export",
     "features",
     "games",
     "losses",

@@ -1,4 +1,4 @@
-"""The command line: `ganlib train`, `ganlib sample`, `ganlib evaluate` (the same as `python -m ganlib …`).
+"""The command line: `ganlib train`, `sample`, `evaluate` and `export` (the same as `python -m ganlib …`).
 
 Exit codes: 0 done; 1 it failed; 2 bad input, nothing was changed; 130 and 143 interrupted by Ctrl-C or SIGTERM, with
 the run kept for `--resume`.
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"ganlib {options.name}: interrupted", file=sys.stderr)
         return 130
-    except (NonFiniteLoss, OSError, RuntimeError) as error:
+    except (NonFiniteLoss, OSError, RuntimeError, ModuleNotFoundError) as error:
         print(f"ganlib {options.name} failed: {error}", file=sys.stderr)
         return 1
 
@@ -103,6 +103,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("run", metavar="RUN", help="folder of a run that `ganlib train` made")
     evaluate.set_defaults(command=_evaluate)
+
+    export = commands.add_parser("export", help="write a run's averaged generator as an ONNX model")
+    export.add_argument("run", metavar="RUN", help="folder of a run that `ganlib train` made")
+    export.add_argument("--out", metavar="FILE.onnx", required=True, help="the model; takes z, inputs, labels")
+    export.add_argument("--best", action="store_true", help="from the best checkpoint instead of the last")
+    export.set_defaults(command=_export)
     return parser
 
 
@@ -263,13 +269,13 @@ def _refused(check: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
 # ---- sample and evaluate ---------------------------------------------------------------------------
 
 
-def _load(run: Path, name: str = "last") -> tuple[Settings, Game]:
+def _load(run: Path, name: str = "last", precision: str | None = None) -> tuple[Settings, Game]:
     """The game of a finished or interrupted run, in the state of one of its checkpoints."""
     stored = _stored(run)
     settings = _settings(run, stored)
     if not (run / f"{name}.safetensors").exists():
         raise BadInput(f"{run} has no {name} checkpoint" + (": it measured no distance" if name == "best" else ""))
-    game = _build(settings)
+    game = _build(settings, precision=precision)
     facts, _ = checkpoint.load(run / f"{name}.safetensors")
     for key in ("device", "threads", "precision"):  # samples may be drawn elsewhere than the run was trained
         game.settings[key] = facts["settings"].get(key)
@@ -329,6 +335,22 @@ def _evaluate(options: argparse.Namespace) -> int:
     for name, value in values.items():
         print(f"{name} {value:g}")
     _write_json(run / "metrics.json", values)
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from . import export
+
+    out = Path(options.out)
+    if out.suffix != ".onnx":
+        raise BadInput(f"--out must end in .onnx, got {out}")
+    if not out.absolute().parent.is_dir() or not os.access(out.absolute().parent, os.W_OK):
+        raise BadInput(f"--out {out} cannot be written: its folder must exist and be writable")
+    if out.exists():
+        raise BadInput(f"--out {out} exists: choose another name")
+    _, game = _load(Path(options.run), "best" if options.best else "last", "fp32")
+    export.onnx(game, out)
+    print(f"the generator of round {game.step} is in {out}")
     return 0
 
 
