@@ -270,7 +270,7 @@ def test_inception_score_in_closed_form() -> None:
     assert metrics.inception_score(torch.stack(half), splits=1).score == pytest.approx(expected)
 
 
-@pytest.mark.filterwarnings("ignore:Metric .InceptionScore. will save", "ignore:std..: degrees of freedom")
+@pytest.mark.filterwarnings("ignore:Metric .InceptionScore. will save", "ignore:std.... degrees of freedom")
 def test_inception_score_against_torch_fidelity_and_torchmetrics() -> None:
     logits = 2 * torch.randn(400, 10, generator=rng())
     fidelity = pytest.importorskip("torch_fidelity.metric_isc")
