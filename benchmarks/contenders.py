@@ -39,7 +39,7 @@ def ganlib(generator: nn.Module, discriminator: nn.Module, data: Tensor, batch: 
 
 
 def ganlib_bf16(generator: nn.Module, discriminator: nn.Module, data: Tensor, batch: int, lr: float) -> Play:
-    """Ours, convolutions in bfloat16: fast only where the processor multiplies it (AMX)."""
+    """Ours, convolutions in bfloat16, as it plays where the processor multiplies that fast (AMX)."""
     return _ganlib(generator, discriminator, data, batch, lr, "bf16")
 
 
