@@ -140,6 +140,8 @@ def cycle_gan(
     _must_be_pairs(data, matched=False)
     weights = _weights(cycle=cycle, identity=identity)
     table = _Translation(loss, penalty, options)
+    if kept := [p.name for p in table.due if isinstance(p.function, nn.Module)]:
+        raise ValueError(f"penalty must be without memory, which two discriminators would share, got {kept[0]}")
     y_shape, x_shape = (tuple(t.shape[1:]) for t in data.draw_pair(1, torch.Generator()))
     if identity and x_shape != y_shape:
         raise ValueError(f"identity must be 0 where inputs {x_shape} and targets {y_shape} differ, got {identity}")
@@ -187,7 +189,7 @@ def cycle_gan(
         {**weights, "pool": pool},
         sampler=sampler,
         latent=0,
-        memory={"pool": pool_y, "inverse_pool": pool_x},
+        memory={"pool": pool_y, "inverse_pool": pool_x} if pool else {},
     )
 
 

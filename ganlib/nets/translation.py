@@ -85,8 +85,9 @@ class _Translator(nn.Module):
         if self.latent:
             if code is None:
                 raise ValueError(f"code must be given: this network takes z of shape (N, {self.latent})")
-            size = (len(x), self.latent)
-            _check.shape("code", code, str(size), isinstance(code, Tensor) and code.shape == size)
+            if not torch.compiler.is_exporting():  # N is a variable there
+                size = (len(x), self.latent)
+                _check.shape("code", code, str(size), isinstance(code, Tensor) and code.shape == size)
             return _planes(code, x)
         if code is not None:
             raise ValueError("code must be left out: this network was made with neither latent nor classes")
@@ -270,7 +271,8 @@ class ResidualGenerator(_Translator):
 
     A 7×7 convolution, 3×3 convolutions of stride 2, residual blocks of two 3×3 convolutions, transposed convolutions of
     stride 2, and a 7×7 convolution with tanh; instance normalisation and ReLU between them, borders reflected. It is
-    convolutional throughout: any sides will do that can be halved `downs` times.
+    convolutional throughout: any sides will do that can be halved `downs` times. With z or labels the first layer is
+    not normalised: behind a convolution a constant plane is a constant, which instance normalisation would take away.
 
     Source: Zhu et al. 2017, https://arxiv.org/abs/1703.10593, appendix 7.2, after Johnson et al. 2016,
     https://arxiv.org/abs/1603.08155. Labels as planes: Choi et al. 2018, https://arxiv.org/abs/1711.09020, section 3.3.
@@ -301,7 +303,9 @@ class ResidualGenerator(_Translator):
         self.downs = _check.positive_int("downs", downs, minimum=0)
         widths = [self.width * 2**i for i in range(self.downs + 1)]
         parts: list[nn.Module] = [nn.Conv2d(self.inputs, self.width, 7, 1, 3, padding_mode="reflect")]
-        parts += [_norm(self.width), nn.ReLU()]
+        if self.inputs == self.channels:  # a norm would subtract all that a constant plane does
+            parts.append(_norm(self.width))
+        parts.append(nn.ReLU())
         for a, b in pairwise(widths):
             parts += [nn.Conv2d(a, b, 3, 2, 1), _norm(b), nn.ReLU()]
         parts += [self._block(widths[-1]) for _ in range(self.blocks)]
