@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from .._check import one_of
 from ..engine import Game
-from .adversarial import conditional_gan, gan
+from ._shared import Options
+from .adversarial import Judged, conditional_gan, gan
 from .clustered import clustered_gan
 from .heads import Codes, ac_gan, eb_gan, info_gan
 from .latent import aae, bigan, encode, lr_gan, rebuild, vae, vae_gan
@@ -20,6 +21,8 @@ from .translation import bicycle_gan, cycle_gan, esr_gan, pix2pix, sr_gan, star_
 __all__ = [
     "GAMES",
     "Codes",
+    "Judged",
+    "Options",
     "aae",
     "ac_gan",
     "bicycle_gan",
