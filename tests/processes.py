@@ -72,6 +72,21 @@ CASES: dict[str, Callable[[], Game]] = {
     "minibatch_discrimination": lambda: games.gan(Maker(), Judge(norm=True), points(), batch=32),
     "distances_under_r1": lambda: games.gan(Maker(), Judge(norm=False), points(), penalty="r1", batch=32),
     "relativistic": lambda: games.gan(*perceptrons(), points(), loss="ragan", batch=32),
+    "best_sigma": lambda: games.vae(nets.MLPGenerator(width=16), nets.MLPEncoder(width=16), points(), batch=32),
+    "pulling_away": lambda: games.eb_gan(
+        nets.MLPGenerator(width=16),
+        nets.AutoencoderDiscriminator(nets.MLPGenerator(width=16), nets.MLPEncoder(width=16, gaussian=False)),
+        points(),
+        pulling_away=0.1,
+        batch=32,
+    ),
+    "codes": lambda: games.info_gan(
+        nets.MLPGenerator(latent=4, width=16),
+        nets.TwoHeaded(nets.MLPDiscriminator(width=16), 3),
+        points(),
+        codes=games.Codes((2,), continuous=1),
+        batch=32,
+    ),
 }
 
 

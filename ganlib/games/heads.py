@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import losses
+from .. import compute, losses
 from .._check import finite, positive_int
 from ..engine import Game
 from ._shared import _classes_of, _conditional, _described
@@ -105,8 +105,9 @@ class Codes:
 
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
         """n codes (n, width)."""
-        categories = [F.one_hot(torch.randint(k, (n,), generator=rng), k).float() for k in self.categorical]
-        return torch.cat([*categories, torch.rand(n, self.continuous, generator=rng) * 2 - 1], 1)
+        categories = [F.one_hot(torch.randint(k, (n,), generator=rng), k) for k in self.categorical]
+        uniform = torch.rand(n, self.continuous, generator=rng) * 2 - 1
+        return torch.cat([*(code.to(uniform.dtype) for code in categories), uniform], 1)
 
     def information(self, heads: Tensor, codes: Tensor) -> Tensor:
         """L_I = H(c) + E log Q(c|x), in nats: a lower bound of the mutual information I(c; x).
@@ -222,8 +223,8 @@ def eb_gan(
 
 def _pulling_away(codes: Tensor) -> Tensor:
     """The mean squared cosine between two different rows of codes (N, d) (Zhao et al. 2017, equation 4)."""
-    cosines = F.normalize(codes) @ F.normalize(codes).T
-    n = len(codes)
+    directions = F.normalize(compute.gather(codes))
+    cosines, n = directions @ directions.T, len(directions)
     return (cosines.square().sum() - cosines.diagonal().square().sum()) / (n * (n - 1))
 
 

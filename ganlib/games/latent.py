@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import losses
+from .. import compute, losses
 from .._check import finite, one_of
 from ..engine import Batch, Game
 from ..nets.encoders import Autoencoder, logits_and_features
@@ -436,8 +436,8 @@ def _divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 def _gaussian(x: Tensor, mean: Tensor, std: float | None) -> Tensor:
     """-log N(x; mean, σ² I) for a sample, mean over the batch; σ² the batch's mean squared error if it is not given."""
-    error = (x - mean).square().mean()
-    d = x[0].numel()
+    errors = (x - mean).square().flatten(1).mean(1)
+    error, d = compute.gather(errors).mean(), x[0].numel()
     if std is None:
         return 0.5 * d * (torch.log(2 * math.pi * error) + 1)
     return 0.5 * d * (error / std**2 + math.log(2 * math.pi * std**2))
