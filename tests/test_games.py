@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -149,3 +153,268 @@ def test_networks_that_do_not_fit_are_refused():
         games.gan(nets.MLPGenerator(classes=3), TinyDiscriminator(), tiny_data())
     with pytest.raises(ValueError, match="game='cycle' is not known; choose one of: .*conditional_gan"):
         games.get("cycle")
+
+
+# ---- GANs by other names -------------------------------------------------------------------------
+
+OTHER_NAMES: dict[str, dict[str, Any]] = {
+    "LSGAN": {"loss": "least_squares"},
+    "KLGAN": {"loss": "kl"},
+    "hinge GAN": {"loss": "hinge"},
+    "f-GAN": {"loss": "f_pearson"},
+    "relativistic GAN": {"loss": "rpgan"},
+    "relativistic average GAN": {"loss": "ragan"},
+    "WGAN": {"loss": "wasserstein", "penalty": "weight_clipping", "turns": 5},
+    "WGAN-GP": {"loss": "wasserstein", "penalty": "gradient_penalty", "turns": 5},
+    "DRAGAN": {"penalty": "dragan"},
+    "feature matching": {"penalty": "feature_matching"},
+    "unrolled GAN": {"unrolled": 5},
+}
+
+
+@pytest.mark.parametrize("name", OTHER_NAMES)
+def test_gans_by_other_names_are_what_the_package_says(name: str):
+    for key, value in OTHER_NAMES[name].items():
+        assert f"{key}={value!r}".replace("'", '"') in str(games.__doc__)
+    points = three_classes()
+    torch.manual_seed(0)
+    plain = games.gan(nets.MLPGenerator(width=8), nets.MLPDiscriminator(width=8), points, batch=16, **OTHER_NAMES[name])
+    labelled = nets.MLPGenerator(width=8, classes=3), nets.MLPDiscriminator(width=8, classes=3)
+    for game in (plain, games.conditional_gan(*labelled, points, batch=16, **OTHER_NAMES[name])):
+        game.play(2, progress=False)
+        assert game.sample(6).isfinite().all()
+
+
+# ---- encoders, codes and energies ----------------------------------------------------------------
+
+
+def autoencoder(**options: Any) -> engine.Game:
+    """A small VAE of points."""
+    torch.manual_seed(0)
+    return games.vae(nets.MLPGenerator(width=8), nets.MLPEncoder(width=8), tiny_data(), **{"batch": 16, **options})
+
+
+def test_encode_and_rebuild_ask_the_averaged_networks_in_evaluation_mode():
+    game = autoencoder(lr=0.1)
+    game.play(5, progress=False)
+    x = tiny_data()
+    assert game.average is not None and isinstance(game.generator, nets.Autoencoder)
+    with torch.no_grad():
+        mean, _ = game.average.encoder(x)
+        now, _ = game.generator.encoder(x)
+    assert torch.equal(games.encode(game, x), mean) and not torch.allclose(mean, now)
+    assert torch.equal(games.rebuild(game, x), game.average.generator(mean))
+    assert game.generator.encoder.training and not game.average.training  # as they were
+    plain = autoencoder(averaging=None)
+    with torch.no_grad():
+        assert torch.equal(games.encode(plain, x), plain.generator.encoder(x)[0])
+    with pytest.raises(TypeError, match="this game has no encoder; its players are: discriminator, generator"):
+        games.encode(tiny_game(), x)
+
+
+def test_encode_takes_labels():
+    points = three_classes()
+    made = nets.MLPGenerator(width=8, classes=3), nets.MLPEncoder(width=8, classes=3), nets.MLPDiscriminator(classes=3)
+    game = games.vae_gan(*made, points, batch=16)
+    z = games.encode(game, points.x, points.y)
+    assert z.shape == (100, 2) and not torch.equal(z, games.encode(game, points.x, points.y.flip(0)))
+    assert games.rebuild(game, points.x, points.y).shape == (100, 2)
+
+
+def test_images_can_be_rebuilt_pixel_by_pixel():
+    torch.manual_seed(0)
+    digits = data.load("digits", size=16)
+    made = nets.ShuffleGenerator(16, latent=4, width=2), nets.ShuffleEncoder(16, latent=4, width=2)
+    game = games.vae(*made, digits, likelihood="bernoulli", batch=8)
+    result = game.players["autoencoder"].loss(game.draw("autoencoder"))
+    batch = game.draw("autoencoder")
+    mean, log_variance = game.generator.encoder(batch.real)
+    z = mean + (0.5 * log_variance).exp() * torch.randn(mean.shape, generator=batch.rng)
+    white, p = (batch.real.double() + 1) / 2, (game.generator(z).double() + 1) / 2
+    expected = -(white * p.log() + (1 - white) * (1 - p).log())
+    assert isinstance(result, dict)
+    assert result["loss"].item() == pytest.approx(expected.sum((1, 2, 3)).mean().item(), rel=1e-4)
+
+
+def test_codes_are_drawn_as_they_say():
+    codes = games.Codes((3, 2), continuous=2)
+    c = codes.draw(6000, torch.Generator().manual_seed(0))
+    assert c.shape == (6000, 7) and (codes.width, codes.outputs) == (7, 7)
+    for one_hot, k in ((c[:, :3], 3), (c[:, 3:5], 2)):
+        assert torch.equal(one_hot.sum(1), torch.ones(6000)) and ((one_hot == 0) | (one_hot == 1)).all()
+        assert (one_hot.mean(0) - 1 / k).abs().max() < 0.03
+    assert c[:, 5:].abs().max() <= 1 and c[:, 5:].mean().abs() < 0.03 and abs(c[:, 5:].var().item() - 1 / 3) < 0.02
+
+
+def test_information_is_log_k_where_q_is_sure_and_0_where_it_guesses():
+    codes = games.Codes((4,))
+    c = codes.draw(50, torch.Generator().manual_seed(0))
+    assert codes.information(100 * c, c).item() == pytest.approx(math.log(4), abs=1e-6)
+    assert codes.information(torch.zeros(50, 4), c).item() == pytest.approx(0, abs=1e-6)
+    assert codes.information(-5 * c, c).item() < 0
+
+
+def test_the_prior_of_an_info_gan_ends_in_its_codes():
+    codes = games.Codes((3,), continuous=1)
+    for prior in ("normal", "uniform"):
+        torch.manual_seed(0)
+        made = nets.MLPGenerator(7, width=8, prior=prior), nets.TwoHeaded(nets.MLPDiscriminator(width=8), codes.outputs)
+        game = games.info_gan(*made, tiny_data(), codes=codes, batch=16)
+        z = game.draw_latent(2000, torch.Generator().manual_seed(0))
+        assert z.shape == (2000, 7) and torch.equal(z[:, 3:6].sum(1), torch.ones(2000))
+        assert abs(z[:, :3].var().item() - (1 if prior == "normal" else 1 / 3)) < 0.1
+
+
+def test_pulling_away_is_1_for_codes_of_one_direction_and_0_for_right_angles():
+    from ganlib.games.heads import _pulling_away
+
+    assert _pulling_away(torch.tensor([[1.0, 2.0], [-2.0, -4.0], [0.5, 1.0]])).item() == pytest.approx(1)
+    assert _pulling_away(2 * torch.eye(5)).item() == pytest.approx(0)
+
+
+class Energy(nn.Module):
+    """An energy, and nothing beside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x).squeeze(1).square()
+
+
+def three_classes() -> data.Dataset:
+    return data.Dataset("points", tiny_data(), torch.arange(100) % 3, ("a", "b", "c"))
+
+
+MISFITS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
+    "an encoder of another latent": (
+        lambda: games.vae(nets.MLPGenerator(3), nets.MLPEncoder(2), tiny_data()),
+        ValueError,
+        "generator.latent and encoder.latent must be the same length of z, got 3 and 2",
+    ),
+    "a VAE without a variance": (
+        lambda: games.vae(nets.MLPGenerator(), nets.MLPEncoder(gaussian=False), tiny_data()),
+        TypeError,
+        r"the encoder must return \(mean, log-variance\)",
+    ),
+    "a VAE with a uniform prior": (
+        lambda: games.vae(nets.MLPGenerator(prior="uniform"), nets.MLPEncoder(), tiny_data()),
+        ValueError,
+        "generator.prior must be 'normal', .* got 'uniform'",
+    ),
+    "a likelihood of no name": (
+        lambda: games.vae(nets.MLPGenerator(), nets.MLPEncoder(), tiny_data(), likelihood="gauss"),
+        ValueError,
+        "likelihood='gauss' is not known; choose one of: gaussian",
+    ),
+    "points as shades": (
+        lambda: games.vae(nets.MLPGenerator(), nets.MLPEncoder(), tiny_data(), likelihood="bernoulli"),
+        ValueError,
+        r"likelihood='bernoulli' needs data and a generator within \[-1, 1\]",
+    ),
+    "a spread of 0": (
+        lambda: games.vae(nets.MLPGenerator(), nets.MLPEncoder(), tiny_data(), std=0.0),
+        ValueError,
+        "std must be above 0, and is for a gaussian likelihood only, got 0.0",
+    ),
+    "an option of no name": (
+        lambda: games.vae(nets.MLPGenerator(), nets.MLPEncoder(), tiny_data(), lrate=1e-3),  # type: ignore[call-arg]
+        ValueError,
+        "option='lrate' is not known; choose one of: .*lr",
+    ),
+    "an encoder of other data": (
+        lambda: games.aae(nets.MLPGenerator(), nets.MLPEncoder(inputs=3), nets.MLPDiscriminator(), tiny_data()),
+        ValueError,
+        r"x must have shape \(N, 3\), got \(64, 2\)",
+    ),
+    "a decoder of other data": (
+        lambda: games.aae(nets.MLPGenerator(out=3), nets.MLPEncoder(), nets.MLPDiscriminator(), tiny_data()),
+        ValueError,
+        r"the generator's samples have shape \(3,\), but those of the data \(2,\)",
+    ),
+    "a discriminator without known features": (
+        lambda: games.vae_gan(nets.MLPGenerator(), nets.MLPEncoder(), TinyDiscriminator(), tiny_data()),
+        TypeError,
+        "discriminator must be one of ganlib.nets, whose last features are known, got TinyDiscriminator",
+    ),
+    "a loss that VAE-GAN does not have": (
+        lambda: games.vae_gan(
+            nets.MLPGenerator(), nets.MLPEncoder(), nets.MLPDiscriminator(), tiny_data(), loss="hinge"
+        ),
+        ValueError,
+        "loss='hinge' is not known; choose one of: non_saturating, minimax",
+    ),
+    "labels for some": (
+        lambda: games.bigan(
+            nets.MLPGenerator(classes=3), nets.MLPEncoder(), nets.MLPJointDiscriminator(classes=3), three_classes()
+        ),
+        ValueError,
+        "encoder.classes must be 3, as the data have, got None",
+    ),
+    "labels that the data lack": (
+        lambda: games.lr_gan(nets.MLPGenerator(classes=3), nets.MLPEncoder(), nets.MLPDiscriminator(), tiny_data()),
+        ValueError,
+        "data have no labels, but generator would take some",
+    ),
+    "a classifier of other classes": (
+        lambda: games.ac_gan(nets.MLPGenerator(classes=3), nets.TwoHeaded(nets.MLPDiscriminator(), 4), three_classes()),
+        ValueError,
+        "discriminator.outputs must be 3, as many classes as the data have .* got 4",
+    ),
+    "a classifier that is told the class": (
+        lambda: games.ac_gan(
+            nets.MLPGenerator(classes=3), nets.TwoHeaded(nets.MLPDiscriminator(classes=3), 3), three_classes()
+        ),
+        ValueError,
+        "discriminator must not be shown the class that it is to name",
+    ),
+    "a generator that is not asked for a class": (
+        lambda: games.ac_gan(nets.MLPGenerator(), nets.TwoHeaded(nets.MLPDiscriminator(), 3), three_classes()),
+        ValueError,
+        "generator.classes must be 3, as the data have, got None",
+    ),
+    "codes longer than z": (
+        lambda: games.info_gan(nets.MLPGenerator(5), nets.TwoHeaded(nets.MLPDiscriminator(), 10), tiny_data()),
+        ValueError,
+        "generator.latent must be at least codes.width = 10, got 5",
+    ),
+    "codes that are none": (lambda: games.Codes(()), ValueError, "must hold at least one code, got none"),
+    "a code of one category": (
+        lambda: games.Codes((1,)),
+        ValueError,
+        "categorical must be a whole number of at least 2",
+    ),
+    "codes as a number": (
+        lambda: games.info_gan(
+            nets.MLPGenerator(5),
+            nets.TwoHeaded(nets.MLPDiscriminator(), 10),
+            tiny_data(),
+            codes=10,  # type: ignore[arg-type]
+        ),
+        TypeError,
+        "codes must be a games.Codes, got 10",
+    ),
+    "energies without codes": (
+        lambda: games.eb_gan(nets.MLPGenerator(), Energy(), tiny_data(), pulling_away=0.1).play(1, progress=False),
+        TypeError,
+        r"discriminator must return \(energies, codes\), such as nets.AutoencoderDiscriminator",
+    ),
+    "two logits a code": (
+        lambda: games.aae(nets.MLPGenerator(), nets.MLPEncoder(), nn.Linear(2, 2), tiny_data()),
+        ValueError,
+        r"the discriminator must return logits of shape \(64,\), got \(64, 2\)",
+    ),
+    "a discriminator of samples for pairs": (
+        lambda: games.bigan(nets.MLPGenerator(), nets.MLPEncoder(), nets.MLPDiscriminator(), tiny_data()),
+        ValueError,
+        "labels must be left out: this network was made without classes",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_misfits_of_games_with_codes_are_refused(name: str):
+    make, error, message = MISFITS[name]
+    with pytest.raises(error, match=message):
+        make()

@@ -3,6 +3,15 @@ r"""Every GAN as players and losses: each game is a few short functions that rea
 A game is a function of networks, data and options that returns an `engine.Game`; `engine` plays it. `adversarial`
 holds the games of a generator and a discriminator, `clustered` the one that gives itself classes, `heads` those whose
 discriminator says more than a logit, `latent` those with an encoder, `translation` those that turn images into images.
+
+GANs that differ from the first one in their losses and penalties are `gan`, or `conditional_gan`, under other names:
+
+- LSGAN: `gan(…, loss="least_squares")`; KLGAN: `loss="kl"`; hinge GAN: `loss="hinge"`; an f-GAN: `loss="f_pearson"`
+  and so on;
+- relativistic GANs: `loss="rpgan"` in pairs, `loss="ragan"` against averages;
+- WGAN: `loss="wasserstein", penalty="weight_clipping", turns=5`; WGAN-GP: `penalty="gradient_penalty"` instead;
+- DRAGAN: `penalty="dragan"`; feature matching: `penalty="feature_matching"`; an unrolled GAN: `unrolled=5`;
+- SNGAN: a discriminator with `spectral_norm=True`; PacGAN: `nets.Packed`; DCGAN: `nets.DCGANGenerator` and its pair.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ E is the encoder, G the generator (the decoder), D the discriminator. All networ
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Unpack
 
@@ -86,7 +87,8 @@ def vae(
     players = {"autoencoder": table.making(both, loss)}
     settings = {"likelihood": likelihood, "std": std, "beta": weight}
     game = _fitting(table.game("vae", players, data, settings, generator="autoencoder"), encoder)
-    if likelihood == "bernoulli" and max(x.abs().max() for x in (game.sample(64), game.draw("autoencoder").real)) > 1:
+    shades = (game.sample(64), game.draw("autoencoder").real)
+    if likelihood == "bernoulli" and any(x.abs().max().item() > 1 for x in shades):
         raise ValueError("likelihood='bernoulli' needs data and a generator within [-1, 1], as images are")
     return game
 
@@ -152,7 +154,8 @@ def aae(
         "discriminator": table.judging(discriminator, discriminator_loss, turns),
         "encoder": table.making(encoder, encoder_loss),
     }
-    return _fitting(table.game("aae", players, data, {}, generator="autoencoder"), encoder)
+    game = table.game("aae", players, data, {}, generator="autoencoder")
+    return _fitting(game, encoder, lambda batch: judge(batch.z, batch))
 
 
 def vae_gan(
@@ -234,7 +237,8 @@ def vae_gan(
         "generator": table.making(generator, generator_loss),
         "discriminator": table.judging(discriminator, discriminator_loss, turns),
     }
-    return _fitting(table.game("vae_gan", players, data, {"similarity": weight}), encoder)
+    game = table.game("vae_gan", players, data, {"similarity": weight})
+    return _fitting(game, encoder, lambda batch: judge(batch.real, batch)[0])
 
 
 def bigan(
@@ -302,7 +306,8 @@ def bigan(
         "discriminator": table.judging(discriminator, discriminator_loss, turns),
         "generator": table.making(both, generator_loss),
     }
-    return _fitting(table.game("bigan", players, data, {}), encoder)
+    game = table.game("bigan", players, data, {})
+    return _fitting(game, encoder, lambda batch: judge(batch.real, batch.z, batch))
 
 
 def lr_gan(
@@ -370,13 +375,8 @@ def encode(game: Game, x: Tensor, labels: Tensor | None = None) -> Tensor:
         encoder = game.players["encoder"].net
     if encoder is None:
         raise TypeError(f"this game has no encoder; its players are: {', '.join(game.players)}")
-    training = encoder.training
-    encoder.eval()
-    try:
-        given = () if labels is None else (labels.to(game.device),)
-        return _mean(encoder(x.to(game.device), *given)).cpu()
-    finally:
-        encoder.train(training)
+    with _at_rest(encoder):
+        return _mean(encoder(x.to(game.device), *(() if labels is None else (labels.to(game.device),)))).cpu()
 
 
 @torch.no_grad()
@@ -384,13 +384,8 @@ def rebuild(game: Game, x: Tensor, labels: Tensor | None = None) -> Tensor:
     """G(E(x)), samples (N, …) on the CPU: what is left of x (N, …) after its code; arguments as in `encode`."""
     z = encode(game, x, labels)
     maker = game.generator if game.average is None else game.average
-    training = maker.training
-    maker.eval()
-    try:
-        given = () if labels is None else (labels.to(game.device),)
-        return maker(z.to(game.device), *given).cpu()
-    finally:
-        maker.train(training)
+    with _at_rest(maker):
+        return maker(z.to(game.device), *(() if labels is None else (labels.to(game.device),))).cpu()
 
 
 def _paired(
@@ -406,21 +401,38 @@ def _paired(
 
 
 @torch.no_grad()
-def _fitting(game: Game, encoder: nn.Module) -> Game:
-    """The game, once its samples are seen to have the data's shape, and the codes that of z."""
+def _fitting(game: Game, encoder: nn.Module, judge: Callable[[Batch], Tensor] | None = None) -> Game:
+    """The game, once samples are seen to have the data's shape, codes that of z, and logits one number each."""
     batch = game.draw("encoder")
     made, wanted = tuple(game.sample(1).shape[1:]), tuple(batch.real.shape[1:])
     if made != wanted:
         raise ValueError(f"the generator's samples have shape {made}, but those of the data {wanted}")
-    encoder.eval()
-    said = encoder(batch.real, *_labels_for(encoder, batch))
-    encoder.train()
+    with _at_rest(encoder):
+        said = encoder(batch.real, *_labels_for(encoder, batch))
     if game.settings["game"] in ("vae", "vae_gan") and not isinstance(said, tuple):
         raise TypeError("the encoder must return (mean, log-variance), such as nets.MLPEncoder(gaussian=True)")
     for code in said if isinstance(said, tuple) else (said,):
         if code.shape != batch.z.shape:
             raise ValueError(f"the encoder's codes must have shape {tuple(batch.z.shape)}, got {tuple(code.shape)}")
+    if judge is not None:
+        with _at_rest(game.discriminator):
+            logits = judge(batch)
+        if logits.shape != (len(batch.z),):
+            raise ValueError(
+                f"the discriminator must return logits of shape ({len(batch.z)},), got {tuple(logits.shape)}"
+            )
     return game
+
+
+@contextmanager
+def _at_rest(net: nn.Module) -> Iterator[nn.Module]:
+    """The network in evaluation mode, and afterwards as it was."""
+    training = net.training
+    net.eval()
+    try:
+        yield net
+    finally:
+        net.train(training)
 
 
 def _drawn(mean: Tensor, log_variance: Tensor, rng: torch.Generator) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganlib import _check
 from ganlib.nets._base import _check_input, _Discriminator, _full_precision
 from ganlib.nets.images import ShuffleDiscriminator
-from ganlib.nets.points import MLPDiscriminator, _mlp
+from ganlib.nets.points import MLPDiscriminator, _in_float32, _mlp
 
 __all__ = [
     "Autoencoder",
@@ -37,7 +37,7 @@ def logits_and_features(discriminator: nn.Module, x: Tensor, labels: Tensor | No
         kind = type(discriminator).__name__
         raise TypeError(f"discriminator must be one of ganlib.nets, whose last features are known, got {kind}")
     features = _full_precision(discriminator.last_features(x, labels))
-    with torch.autocast(x.device.type, enabled=False):
+    with _in_float32(x):
         return discriminator._logit(features, labels), features
 
 
@@ -63,7 +63,7 @@ class _Encoder(nn.Module):
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
         """Codes from samples (N, …) and labels (N,): means and log-variances, each (N, latent), or codes alone."""
         features = _full_precision(self.hidden.last_features(x, labels))
-        with torch.autocast(x.device.type, enabled=False):
+        with _in_float32(x):
             mean = cast(Tensor, self.mean(features))
             return mean if self.log_variance is None else (mean, self.log_variance(features))
 
@@ -185,7 +185,7 @@ class TwoHeaded(nn.Module):
     def forward(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Logits (N,) and heads (N, outputs) from samples (N, …) and labels (N,)."""
         logits, features = logits_and_features(self.discriminator, x, labels)
-        with torch.autocast(x.device.type, enabled=False):
+        with _in_float32(x):
             return logits, self.head(features)
 
 
