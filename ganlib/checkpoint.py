@@ -245,6 +245,8 @@ def _memory(
         mine = wanted[int(index)][entry]
         if _kind(value) != _kind(mine):
             raise CheckpointError(f"{path}: optimizer memory {full!r} is {_kind(value)}, in this game {_kind(mine)}")
+        if isinstance(mine, Tensor):  # fused optimizers go through storage: the order there is to be the parameter's
+            value = torch.empty_like(mine).copy_(value)
         state.setdefault(int(index), {})[entry] = value
     for number, entries in state.items():
         for entry in wanted[number].keys() - entries.keys():
