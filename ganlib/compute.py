@@ -202,13 +202,16 @@ def generator(*key: int | str) -> torch.Generator:
 # of what each computes from its rows, and so is its gradient. What looks at more than one sample asks for everyone's.
 
 
+_BY_TORCHRUN = dist.is_available() and dist.is_torchelastic_launched()  # asked once: `world` is, several times a round
+
+
 def world() -> tuple[int, int]:
     """This process's number and how many play together: (0, 1) unless `torchrun` started several.
 
     The first call joins the others: over NCCL on CUDA, over Gloo on CPUs. One that hangs for ten minutes, and one that
     dies, ends the others with an error.
     """
-    if not dist.is_available() or not (dist.is_initialized() or dist.is_torchelastic_launched()):
+    if not _BY_TORCHRUN and not (dist.is_available() and dist.is_initialized()):
         return 0, 1
     if not dist.is_initialized():
         if torch.accelerator.is_available():
@@ -264,6 +267,7 @@ def average(tensors: list[Tensor]) -> list[Tensor]:
     flat = torch.cat([x.detach().reshape(-1) for x in tensors])
     dist.all_reduce(flat)
     parts = flat.div_(size).split([x.numel() for x in tensors])
+    # each in the order of its original in storage, which a fused optimizer takes to be that of the parameter
     return [part.view_as(x).to(x.dtype) for part, x in zip(parts, tensors, strict=True)]
 
 
