@@ -17,6 +17,12 @@ from ganlib.engine import cosine
 from .tiny import TinyDiscriminator, TinyGenerator, tiny_data, tiny_game
 
 
+@pytest.fixture(autouse=True)
+def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Formulas are compared to more digits than bfloat16 has, which some machines would choose."""
+    monkeypatch.setenv("GANLIB_PRECISION", "fp32")
+
+
 def logits(game: engine.Game, batch: engine.Batch) -> tuple[Tensor, Tensor]:
     with torch.no_grad():
         return game.discriminator(batch.real), game.discriminator(game.generator(batch.z))
