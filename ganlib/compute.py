@@ -268,7 +268,7 @@ def average(tensors: list[Tensor]) -> list[Tensor]:
     dist.all_reduce(flat)
     parts = flat.div_(size).split([x.numel() for x in tensors])
     # each in the order of its original in storage, which a fused optimizer takes to be that of the parameter
-    return [part.view_as(x).to(x.dtype) for part, x in zip(parts, tensors, strict=True)]
+    return [torch.empty_like(x).copy_(part.view_as(x)) for part, x in zip(parts, tensors, strict=True)]
 
 
 @torch.no_grad()

@@ -66,6 +66,13 @@ CASES: dict[str, Callable[[], Game]] = {
         batch=16,
         precision="fp32",
     ),
+    "channels_last": lambda: games.gan(
+        nets.ShuffleGenerator(size=16, latent=4, width=4),
+        nets.ShuffleDiscriminator(size=16, width=4),
+        images(),
+        batch=16,
+        precision="fp32",
+    ),
     "minibatch_std": lambda: games.gan(
         *perceptrons(minibatch_std=True), points(), penalty=penalties.r1_r2(0.5, every=2), batch=32
     ),
