@@ -171,6 +171,37 @@ BAD: dict[str, list[tuple[Callable[[], Any], type[Exception], str]]] = {
         (lambda: games.vae(g(), d(), tiny_data()), ValueError, "generator.latent and encoder.latent must be the same"),
         (lambda: games.pix2pix(g(), d(), tiny_data()), TypeError, "data must be pairs of inputs and targets"),
         (lambda: games.star_gan(g(), d(), points(labels=False)), ValueError, "data have no labels"),
+        (
+            lambda: gan(augment="cutout"),
+            ValueError,
+            "augment='cutout' changes images (N, C, H, W); the data are of shape (8, 2)",
+        ),
+        (
+            lambda: games.eb_gan(g(), d(), tiny_data(), loss="hinge"),
+            TypeError,
+            "loss must be left out: this game has its own",
+        ),
+        (
+            lambda: games.star_gan(
+                nets.ResidualGenerator(width=4, blocks=1, classes=4),
+                nets.PatchDiscriminator(width=4),
+                data.load("scenes", size=16),
+                batch=2,
+            ).play(1, progress=False),
+            TypeError,
+            "the discriminator must return (logits, logits of the domains), such as nets.DomainDiscriminator",
+        ),
+        (
+            lambda: games.bicycle_gan(
+                nets.UNet(16, width=4, latent=2),
+                nets.ShuffleEncoder(16, 3, latent=2, width=4, gaussian=False),
+                nets.PatchDiscriminator(inputs=3, width=4),
+                data.load_pairs("scenes", size=16),
+                batch=2,
+            ).play(1, progress=False),
+            TypeError,
+            "the encoder must return (mean, log-variance), such as nets.ShuffleEncoder(gaussian=True)",
+        ),
         (lambda: games.get("pix2pik"), ValueError, "game='pix2pik' is not known; choose one of: pix2pix"),
     ],
     "nets": [
@@ -255,6 +286,7 @@ BAD: dict[str, list[tuple[Callable[[], Any], type[Exception], str]]] = {
         (lambda: points().draw(100, torch.Generator()), ValueError, "batch must be at most the 40 samples"),
         (lambda: points().draw(3, 0), TypeError, "generator must be a torch.Generator"),
         (lambda: points().image_shape, ValueError, "not images"),
+        (lambda: data.clustered(toys.ring(), 3), TypeError, "dataset must be a data.Dataset, got Mixture"),
         (
             lambda: data.shrunk(data.load("digits"), 3),
             ValueError,

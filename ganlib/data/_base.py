@@ -268,11 +268,13 @@ def clustered(dataset: Dataset, clusters: int, seed: int = 0) -> Dataset:
         seed: of the starting centres.
 
     Raises:
-        TypeError, ValueError: clusters is not such a number.
+        TypeError, ValueError: no data set, or clusters that are not such a number.
     """
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
+    if not isinstance(dataset, Dataset):
+        raise TypeError(f"dataset must be a data.Dataset, got {type(dataset).__name__}")
     if _check.positive_int("clusters", clusters) > len(dataset):
         raise ValueError(f"clusters must be at most the {len(dataset)} samples of {dataset.name}, got {clusters}")
     x = dataset.floats.cpu()

@@ -183,6 +183,10 @@ def gan(
     }
     made = table.game("conditional_gan" if conditional else "gan", players, data, settings, prior=prior)
     _must_fit(made, given, judges_class, rule)
+    if isinstance(augment, str) and (points := made.draw("generator").real).dim() != 4:
+        raise ValueError(
+            f"augment={augment!r} changes images (N, C, H, W); the data are of shape {tuple(points.shape)}"
+        )
     return made
 
 

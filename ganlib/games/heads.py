@@ -206,6 +206,8 @@ def eb_gan(
     Raises:
         ValueError, TypeError: as `gan`.
     """
+    if "loss" in options:
+        raise TypeError("loss must be left out: this game has its own, losses.energy_based(margin)")
     weight = finite("pulling_away", pulling_away, minimum=0)
     loss = losses.energy_based(margin)
 

@@ -243,7 +243,7 @@ def bicycle_gan(
 
     def encode(y: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """z = μ(y) + σ(y) ε, with its μ and log σ²."""
-        mean, log_variance = table.run(encoder, y)
+        mean, log_variance = _two(table.run(encoder, y), "encoder", _GAUSSIAN)
         noise = torch.randn(mean.shape, generator=rng, dtype=mean.dtype).to(mean.device)
         return mean + (log_variance / 2).exp() * noise, mean, log_variance
 
@@ -272,7 +272,7 @@ def bicycle_gan(
         with torch.no_grad():
             z = encode(y, batch.rng)[0]
         rebuilt, imagined = table.run(generator, x, z), table.run(generator, x, batch.z)
-        found, _ = table.run(encoder, imagined)
+        found, _ = _two(table.run(encoder, imagined), "encoder", _GAUSSIAN)
         return {
             "loss": table.fool(beside(x), y, rebuilt),
             "imagined": table.fool(beside(x), y, imagined),
@@ -346,7 +346,7 @@ def star_gan(
     def discriminator_loss(batch: Batch) -> dict[str, Tensor]:
         x, domain = batch.real, _labels(batch)
         fake = table.frozen(generator, x, wanted(batch))
-        real_logits, real_domains = table.run(discriminator, x)
+        real_logits, real_domains = _two(table.run(discriminator, x), "discriminator", _DOMAINS)
         return {
             "loss": table.rule.discriminator(real_logits.flatten(), table.logits(source, fake)),
             **table.penalties(source, x, fake, batch),
@@ -356,7 +356,7 @@ def star_gan(
     def generator_loss(batch: Batch) -> dict[str, Tensor]:
         x, domain, target = batch.real, _labels(batch), wanted(batch)
         fake = table.run(generator, x, target)
-        fake_logits, fake_domains = table.run(discriminator, fake)
+        fake_logits, fake_domains = _two(table.run(discriminator, fake), "discriminator", _DOMAINS)
         back = table.run(generator, fake, domain)
         real_logits = table.frozen(source.logits, x).flatten() if table.rule.relativistic else None
         return {
@@ -568,6 +568,18 @@ class _Translation(_Contest):
         if made != wanted:
             raise ValueError(f"the generator's images have shape {tuple(made)}, but those of the data {tuple(wanted)}")
         return game
+
+
+_GAUSSIAN = "(mean, log-variance), such as nets.ShuffleEncoder(gaussian=True)"
+_DOMAINS = "(logits, logits of the domains), such as nets.DomainDiscriminator"
+
+
+def _two(said: Any, role: str, wanted: str) -> tuple[Tensor, Tensor]:
+    """What a network said, which is to be two tensors."""
+    if not isinstance(said, tuple) or len(said) != 2:
+        got = f"a tensor of shape {tuple(said.shape)}" if isinstance(said, Tensor) else type(said).__name__
+        raise TypeError(f"the {role} must return {wanted}, got {got}")
+    return said
 
 
 def _pair(batch: Batch) -> tuple[Tensor, Tensor]:
