@@ -146,7 +146,8 @@ def _train(options: argparse.Namespace) -> int:
     left = None if settings.steps is None else settings.steps - game.step
     seconds = None if settings.seconds is None else settings.seconds - game.history.seconds
     if first:
-        print(f"{settings.game} on {settings.data}, {compute.describe()}, from round {game.step}")
+        where = compute.describe(game.device, game.settings["precision"])
+        print(f"{settings.game} on {settings.data}, {where}, from round {game.step}")
     terminated = False
     previous = signal.getsignal(signal.SIGTERM)
 

@@ -126,9 +126,15 @@ def autocast(device: torch.device | str | None = None, precision: str | None = N
 _precision = precision  # `autocast` has an argument of that name
 
 
-def describe() -> str:
-    """One line about where this runs, such as "CPU (2 threads), fp32, torch 2.9.0"."""
-    chosen = device()
+def describe(device: torch.device | str | None = None, precision: str | None = None) -> str:
+    """One line about where this runs, such as "CPU (2 threads), fp32, torch 2.9.0".
+
+    Args:
+        device: by default `compute.device()`.
+        precision: "bf16" or "fp32"; by default `compute.precision(device)`.
+    """
+    chosen = _resolved(device)
+    number = _precision(chosen) if precision is None else precision
     if chosen.type == "cpu":
         threads = torch.get_num_threads()
         name = f"CPU ({threads} thread{'s' if threads != 1 else ''})"
@@ -138,7 +144,7 @@ def describe() -> str:
         name = chosen.type.upper()
     processes = world()[1]
     shared = f", {processes} processes" if processes > 1 else ""
-    return f"{name}, {precision(chosen)}, torch {torch.__version__.split('+')[0]}{shared}"
+    return f"{name}, {number}, torch {torch.__version__.split('+')[0]}{shared}"
 
 
 def quick() -> bool:

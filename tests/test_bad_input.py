@@ -169,6 +169,8 @@ BAD: dict[str, list[tuple[Callable[[], Any], type[Exception], str]]] = {
         (lambda: games.Codes(categorical=(1,)), ValueError, "categorical must be a whole number of at least 2, got 1"),
         (lambda: games.Codes(categorical=()), ValueError, "must hold at least one code"),
         (lambda: games.vae(g(), d(), tiny_data()), ValueError, "generator.latent and encoder.latent must be the same"),
+        (lambda: games.gan(g(), d(), data.load_pairs("scenes", size=16)), TypeError, "data are pairs"),
+        (lambda: one_net_twice(), ValueError, "must be networks of their own"),
         (lambda: games.pix2pix(g(), d(), tiny_data()), TypeError, "data must be pairs of inputs and targets"),
         (lambda: games.star_gan(g(), d(), points(labels=False)), ValueError, "data have no labels"),
         (
@@ -328,6 +330,12 @@ BAD: dict[str, list[tuple[Callable[[], Any], type[Exception], str]]] = {
     ],
 }
 ROWS = [(f"{layer} {i}", *row) for layer, rows in BAD.items() for i, row in enumerate(rows)]
+
+
+def one_net_twice() -> Game:
+    translator = nets.ResidualGenerator()
+    judges = nets.PatchDiscriminator(), nets.PatchDiscriminator()
+    return games.cycle_gan(translator, translator, *judges, data.load_pairs("scenes", size=16))
 
 
 @pytest.mark.parametrize(("call", "error", "words"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])

@@ -146,12 +146,12 @@ def judged_with_r1(game: Game, batch: Batch) -> dict[str, float]:
 def ac_discriminator(game: Game, batch: Batch) -> dict[str, float]:
     real, fake = said(game, batch.real, batch)[1], said(game, fakes(game, batch), batch)[1]
     errors = cross_entropy(real, batch.labels) + cross_entropy(fake, batch.labels)
-    return {**judged(game, batch), "classes": 0.5 * errors}
+    return {**judged(game, batch), "classification": 0.5 * errors}
 
 
 def ac_generator(game: Game, batch: Batch) -> dict[str, float]:
     fake = said(game, fakes(game, batch), batch)[1]
-    return {**fooled(game, batch), "classes": 0.5 * cross_entropy(fake, batch.labels)}
+    return {**fooled(game, batch), "classification": 0.5 * cross_entropy(fake, batch.labels)}
 
 
 def information(game: Game, batch: Batch) -> dict[str, float]:
@@ -296,7 +296,7 @@ def pair_saddle(game: Game, batch: Batch) -> dict[str, float]:
 def regressor(game: Game, batch: Batch) -> dict[str, float]:
     """λ E|z - E(G(z))| beside the generator's loss."""
     found = game.generator.encoder(fakes(game, batch), *given(game.generator, batch))
-    return {**fooled(game, batch), "latent": 2 * np.abs(exact(batch.z) - exact(found)).mean()}
+    return {**fooled(game, batch), "latent_l1": 2 * np.abs(exact(batch.z) - exact(found)).mean()}
 
 
 def clustered(game: Game, batch: Batch, *, judges: bool) -> dict[str, float]:
@@ -352,9 +352,11 @@ CASES: dict[str, Case] = {
         {"discriminator": partial(clustered, judges=True), "generator": partial(clustered, judges=False)},
     ),
     "ac_gan": Case(
-        seeded(games.ac_gan, of_three(generator), two_headed(3), source=labelled, classes=0.5, penalty="r1", turns=2),
+        seeded(
+            games.ac_gan, of_three(generator), two_headed(3), source=labelled, classification=0.5, penalty="r1", turns=2
+        ),
         {"discriminator": 2, "generator": 1},
-        {*BOTH, "discriminator.classes", "discriminator.r1", "generator.classes"},
+        {*BOTH, "discriminator.classification", "discriminator.r1", "generator.classification"},
         {"discriminator": ac_discriminator, "generator": ac_generator},
     ),
     "info_gan": Case(
@@ -456,15 +458,15 @@ CASES: dict[str, Case] = {
         {"discriminator": pair_discriminator, "generator": pair_generator},
     ),
     "lr_gan": Case(
-        seeded(games.lr_gan, generator, encoder, discriminator, latent=2.0),
+        seeded(games.lr_gan, generator, encoder, discriminator, latent_l1=2.0),
         BOTH,
-        {*BOTH, "generator.latent"},
+        {*BOTH, "generator.latent_l1"},
         {"discriminator": judged, "generator": regressor},
     ),
     "lr_gan, conditional": Case(
-        seeded(games.lr_gan, *map(of_three, (generator, encoder, discriminator)), source=labelled, latent=2.0),
+        seeded(games.lr_gan, *map(of_three, (generator, encoder, discriminator)), source=labelled, latent_l1=2.0),
         BOTH,
-        {*BOTH, "generator.latent"},
+        {*BOTH, "generator.latent_l1"},
         {"discriminator": judged, "generator": regressor},
     ),
     **{

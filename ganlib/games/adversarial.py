@@ -106,6 +106,8 @@ def gan(
     for role, net in (("generator", generator), ("discriminator", discriminator)):
         if not isinstance(net, nn.Module):
             raise TypeError(f"{role} must be an nn.Module, such as nets.MLP{role.title()}(), got {net!r}")
+    if hasattr(data, "draw_pair"):
+        raise TypeError("data are pairs, whose inputs this game would not look at: use games.pix2pix or another")
     options = Options(
         batch=batch,
         lr=lr,

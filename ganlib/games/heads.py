@@ -23,12 +23,14 @@ from ._shared import _classes_of, _conditional, _described
 from .adversarial import Judged, gan
 
 
-def ac_gan(generator: nn.Module, discriminator: nn.Module, data: Any, *, classes: float = 1.0, **options: Any) -> Game:
+def ac_gan(
+    generator: nn.Module, discriminator: nn.Module, data: Any, *, classification: float = 1.0, **options: Any
+) -> Game:
     """The game in which G is asked for a class and D names the class it sees, of reals and of fakes alike.
 
     D minimises L_S + w · (E[-log P(y|x)] + E[-log P(y|G(z, y))]), the generator its own adversarial loss +
     w · E[-log P(y|G(z, y))], with L_S the adversarial loss and P the softmax of D's second head. The further terms
-    stand in the history as "discriminator.classes" and "generator.classes".
+    stand in the history as "discriminator.classification" and "generator.classification".
 
     Source: Odena et al. 2017, https://arxiv.org/abs/1610.09585, equations 2 and 3.
 
@@ -37,7 +39,7 @@ def ac_gan(generator: nn.Module, discriminator: nn.Module, data: Any, *, classes
         discriminator: samples -> (logits (N,), class logits (N, classes)), such as
             `nets.TwoHeaded(nets.MLPDiscriminator(), outputs=10)`.
         data: a `data.Dataset` with labels.
-        classes: w, weight of the classification terms, at least 0.
+        classification: w, weight of the classification terms, at least 0.
         options: those of `gan`.
 
     Raises:
@@ -53,7 +55,7 @@ def ac_gan(generator: nn.Module, discriminator: nn.Module, data: Any, *, classes
     _must_have_heads(discriminator, count, "as many classes as the data have")
     if getattr(discriminator, "classes", None) is not None:
         raise ValueError("discriminator must not be shown the class that it is to name: make it without classes")
-    weight = finite("classes", classes, minimum=0)
+    weight = finite("classification", classification, minimum=0)
 
     def also(seen: Judged) -> dict[str, Tensor]:
         labels = seen.batch.labels
@@ -61,10 +63,10 @@ def ac_gan(generator: nn.Module, discriminator: nn.Module, data: Any, *, classes
         error = F.cross_entropy(seen.fake_heads, labels)
         if seen.real_heads is not None:
             error = error + F.cross_entropy(seen.real_heads, labels)
-        return {"classes": weight * error}
+        return {"classification": weight * error}
 
     game = gan(generator, discriminator, data, conditional=True, also=also, **options)
-    return _described(game, "ac_gan", classes=weight)
+    return _described(game, "ac_gan", classification=weight)
 
 
 @dataclass(frozen=True)

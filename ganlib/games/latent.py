@@ -316,13 +316,13 @@ def lr_gan(
     discriminator: nn.Module,
     data: Any,
     *,
-    latent: float = 1.0,
+    latent_l1: float = 1.0,
     **options: Any,
 ) -> Game:
     """`gan` with a latent regressor: E finds the z that a fake was made of, and G helps it, so that z keeps a meaning.
 
     E and G move together, as the player "generator", whose further term λ E|z - E(G(z))|, the mean over the numbers of
-    z, stands in the history as "generator.latent".
+    z, stands in the history as "generator.latent_l1".
 
     Source: Zhu et al. 2017, https://arxiv.org/abs/1711.11586, section 3.2 and equation 6, without images to condition
     on.
@@ -332,7 +332,7 @@ def lr_gan(
         encoder: samples -> codes (N, latent), such as `nets.MLPEncoder(gaussian=False)`; of a Gaussian the mean counts.
         discriminator: samples -> logits (N,).
         data: as in `gan`.
-        latent: λ, at least 0.
+        latent_l1: λ, at least 0.
         options: those of `gan`.
 
     Returns:
@@ -341,7 +341,7 @@ def lr_gan(
     Raises:
         ValueError, TypeError: naming the argument, what came, and what would be right.
     """
-    weight = finite("latent", latent, minimum=0)
+    weight = finite("latent_l1", latent_l1, minimum=0)
     both = _paired(generator, encoder, data, discriminator)
     table = _Table(Options(**{k: options[k] for k in ("device", "precision") if k in options}))  # type: ignore[typeddict-item]
 
@@ -349,10 +349,10 @@ def lr_gan(
         if seen.player == "discriminator":
             return {}
         found = _mean(table.run(encoder, seen.fake, *_labels_for(both, seen.batch)))
-        return {"latent": weight * (seen.batch.z - found).abs().mean()}
+        return {"latent_l1": weight * (seen.batch.z - found).abs().mean()}
 
     game = gan(both, discriminator, data, conditional=both.classes is not None, also=also, **options)
-    return _fitting(_described(game, "lr_gan", latent=weight), encoder)
+    return _fitting(_described(game, "lr_gan", latent_l1=weight), encoder)
 
 
 @torch.no_grad()

@@ -138,6 +138,8 @@ def cycle_gan(
         ValueError, TypeError: naming the argument, what came, and what would be right.
     """
     _must_be_pairs(data, matched=False)
+    if generator is inverse or discriminator is inverse_discriminator:
+        raise ValueError("generator and inverse, and the two discriminators, must be networks of their own")
     weights = _weights(cycle=cycle, identity=identity)
     table = _Translation(loss, penalty, options)
     if kept := [p.name for p in table.due if isinstance(p.function, nn.Module)]:
