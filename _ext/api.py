@@ -51,7 +51,7 @@ def members(module: Any) -> list[str]:
     found: list[str] = []
     for name in own:
         thing = getattr(module, name)
-        if name.startswith("_") or not (inspect.isclass(thing) or inspect.isfunction(thing)):
+        if name.startswith("_") or not (inspect.isclass(thing) or inspect.isroutine(thing)):
             continue
         found.append(name)
         if inspect.isclass(thing):
@@ -90,8 +90,13 @@ def restructured(docstring: str, module: str, known: dict[int, str]) -> str:
     return _sections(text)
 
 
+def _plain(line: str) -> str:
+    line = re.sub(r"([\\*|])|(?<=\w)(_)(?!\w)", lambda found: "\\" + found[0], line)
+    return re.sub(r'"([\w.,]+)"', r'\\ ``"\1"``\\ ', line)  # words to type keep their straight quotes
+
+
 def _escaped(text: str, known: dict[int, str]) -> str:
-    text = re.sub(r"([\\*|])|(?<=\w)(_)(?!\w)", lambda found: "\\" + found[0], text)
+    text = "\n".join(line if ">>>" in line else _plain(line) for line in text.split("\n"))
 
     def link(found: re.Match[str]) -> str:
         document = known.get(int(found[2]))

@@ -40,7 +40,8 @@ def book() -> Path:
 BOOK = book()
 QUICK = "quick" in BOOK.parts
 CHAPTERS = sorted(f"chapters/{path.stem}.html" for path in (ROOT / "chapters").glob("*.ipynb"))
-PAGES = ["intro.html", *CHAPTERS, "bibliography.html"]
+CONTENTS = (ROOT / "_toc.yml").read_text(encoding="utf8")
+PAGES = [f"{page}.html" for page in re.findall(r"(?:root|file): (\S+)", CONTENTS)]  # in reading order
 READ = [*PAGES, "search.html", "genindex.html"]
 MODES = ("light", "dark")
 
