@@ -162,6 +162,7 @@ def _bars(ax: Any, rows: list[Row], plot: Any) -> None:
     ax.invert_yaxis()
     ax.axvline(1, color=plot.NEUTRAL, linewidth=0.8)
     ax.set(title="Speed, ganlib in fp32 = 1", xlabel="images a second, relative")
+    ax.set_xlim(right=1.45 * ax.get_xlim()[1])  # room for the legend
     ax.legend(fontsize=8, loc="lower right")
 
 
