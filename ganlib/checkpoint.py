@@ -1,9 +1,10 @@
 """Save a game and resume it exactly: one safetensors file per checkpoint, whole or absent, and never a pickle.
 
 The file holds every network, the average, the optimizers' memory and the history as tensors, and in its header,
-as JSON, the step, the settings of the game and a digest of everything. It is written to a temporary name and
-renamed, so that a crash in the middle leaves the previous checkpoint untouched. What a game draws is keyed by
-(seed, step, player, turn), so no generator's state has to be kept.
+under "ganlib", a digest of everything and then, as JSON, the step, the settings of the game and the optimizers'
+numbers. Equal games write equal bytes. The file is written to a temporary name and renamed, so that a crash in the
+middle leaves the previous checkpoint untouched. What a game draws is keyed by (seed, step, player, turn), so no
+generator's state has to be kept.
 """
 
 from __future__ import annotations
@@ -120,15 +121,16 @@ def load(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}
-            digest = _digest(header.get("ganlib", ""), tensors)
+            written, _, text = header.get("ganlib", "").partition(" ")
+            digest = _digest(text, tensors)
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise CheckpointError(f"{path} is not a whole safetensors file: {error}") from error
     if "ganlib" not in header:
         raise CheckpointError(f"{path} is a safetensors file, but not a checkpoint of ganlib")
-    if header.get("digest") != digest:
+    if written != digest:
         raise CheckpointError(f"{path} was altered or damaged: its digest does not match its contents")
     try:
-        facts = json.loads(header["ganlib"])
+        facts = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} has a header that is not JSON: {error}") from error
     _sound(path, facts)
@@ -170,7 +172,7 @@ def _write(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> Non
         raise TypeError(f"watch must return numbers and text, for a checkpoint to keep: {error}") from None
     temporary = path.with_name(f".{path.name}.part")  # of a fixed name: what a killed process left is written over
     try:
-        save_file(tensors, temporary, {"ganlib": text, "digest": _digest(text, tensors)})
+        save_file(tensors, temporary, {"ganlib": f"{_digest(text, tensors)} {text}"})
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)

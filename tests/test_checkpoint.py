@@ -255,10 +255,13 @@ def test_an_unwritable_folder_is_an_error(tmp_path: Path):
         tiny_game().save(tmp_path / "file")
 
 
-def test_the_header_is_plain_json(tmp_path: Path):
+def test_the_header_is_a_digest_and_plain_json_and_equal_games_write_equal_bytes(tmp_path: Path):
     game = tiny_game()
     game.play(2, progress=False)
     raw = game.save(tmp_path).read_bytes()
+    assert all(game.save(tmp_path).read_bytes() == raw for _ in range(5))
     header = json.loads(raw[8 : 8 + struct.unpack("<Q", raw[:8])[0]])
-    facts = json.loads(header["__metadata__"]["ganlib"])
+    digest, text = header["__metadata__"]["ganlib"].split(" ", 1)
+    facts = json.loads(text)
+    assert len(digest) == 64
     assert facts["step"] == 2 and facts["settings"]["game"] == "gan"
