@@ -2,8 +2,8 @@
 
 The library writes `name` in single backticks, sections ("Args:", "Returns:", …) with indented items, and "First built
 in chapter N". Here backticks become code, or a link where a public name is meant; sections become lists under their
-name; and chapters become links, where the table of contents has them. Everything else is taken as it stands: characters
-that reStructuredText would read as markup are escaped.
+name; and chapters become links, where the table of contents has them: of a chapter that is not written yet nothing is
+said. Everything else is taken as it stands: characters that reStructuredText would read as markup are escaped.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from typing import Any
 from sphinx.application import Sphinx
 
 SECTIONS = {"Args:": "Arguments", "Attributes:": "Attributes", "Returns:": "Returns", "Raises:": "Raises"}
+#: The sentence that says where the book builds something, which may end in words such as "(minimax)".
+FIRST_BUILT = re.compile(r"\s*First\s+built\s+in\s+chapter\s+(\d+)[^.]*\.")
 PAGES = Path(__file__).resolve().parent.parent / "reference"
 
 
@@ -81,6 +83,7 @@ def restructured(docstring: str, module: str, known: dict[int, str]) -> str:
         module: the module it belongs to, whose names need no prefix.
         known: the chapters there are.
     """
+    docstring = FIRST_BUILT.sub(lambda found: found[0] if int(found[1]) in known else "", docstring)
     pieces = re.split(r"(`+)(.+?)\1", docstring, flags=re.DOTALL)  # text, ticks, code, text, ticks, code, …
     text = "".join(
         (_escaped(piece, known) if i % 3 == 0 else _code(" ".join(piece.split()), module))
@@ -98,11 +101,11 @@ def _plain(line: str) -> str:
 def _escaped(text: str, known: dict[int, str]) -> str:
     text = "\n".join(line if ">>>" in line else _plain(line) for line in text.split("\n"))
 
-    def link(found: re.Match[str]) -> str:
-        document = known.get(int(found[2]))
-        return f"{found[1]}:doc:`chapter {found[2]} </{document}>`" if document else found[0]
+    def linked(found: re.Match[str]) -> str:
+        link = f":doc:`chapter {found[1]} </{known[int(found[1])]}>`"
+        return re.sub(r"chapter\s+\d+", link, found[0])
 
-    return re.sub(r"(First\s+\w+\s+in\s+)chapter\s+(\d+)", link, text)
+    return FIRST_BUILT.sub(linked, text)
 
 
 def _code(code: str, module: str) -> str:

@@ -65,26 +65,32 @@ def _uniform(images: Tensor, rng: torch.Generator, low: float, high: float) -> T
 
 
 def brightness(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Adds to each image one number from [-0.5, 0.5]."""
+    """Adds to each image one number from [-0.5, 0.5]. First built in chapter 13."""
     return images + _uniform(images, rng, -0.5, 0.5)
 
 
 def saturation(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Stretches each pixel's distance from the mean of its channels by a factor from [0, 2]; grey images stay."""
+    """Stretches each pixel's distance from the mean of its channels by a factor from [0, 2]; grey images stay.
+
+    First built in chapter 13.
+    """
     factor = _uniform(images, rng, 0, 2)
     mean = images.mean(1, keepdim=True)
     return mean + (images - mean) * factor
 
 
 def contrast(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Stretches each number's distance from the mean of its image by a factor from [0.5, 1.5]."""
+    """Stretches each number's distance from the mean of its image by a factor from [0.5, 1.5].
+
+    First built in chapter 13.
+    """
     factor = _uniform(images, rng, 0.5, 1.5)
     mean = images.mean((1, 2, 3), keepdim=True)
     return mean + (images - mean) * factor
 
 
 def colour(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Brightness, saturation and contrast."""
+    """Brightness, saturation and contrast. First built in chapter 13."""
     for change in (brightness, saturation, contrast):
         images = change(images, rng)
     return images
@@ -96,7 +102,10 @@ def _offsets(n: int, low: int, high: int, rng: torch.Generator, device: torch.de
 
 
 def translation(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Moves each image by up to an eighth of its sides, down or up and right or left; what moves in is 0."""
+    """Moves each image by up to an eighth of its sides, down or up and right or left; what moves in is 0.
+
+    First built in chapter 13.
+    """
     n, channels, height, width = _check_images(images)
     moved = images
     for dim, side in ((2, height), (3, width)):
@@ -111,7 +120,10 @@ def translation(images: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def cutout(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Sets to 0 a rectangle of half each image's sides, its centre anywhere: some of it may lie outside."""
+    """Sets to 0 a rectangle of half each image's sides, its centre anywhere: some of it may lie outside.
+
+    First built in chapter 13.
+    """
     n, _, height, width = _check_images(images)
     cut = torch.ones(n, 1, 1, 1, dtype=torch.bool, device=images.device)
     for shape, side in (((n, 1, height, 1), height), ((n, 1, 1, width), width)):

@@ -100,7 +100,7 @@ def _pair(p: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def kl(p: Tensor, q: Tensor) -> Tensor:
-    """Kullback–Leibler divergence KL(p‖q) = Σ p log(p/q) of two probability vectors.
+    """Kullback–Leibler divergence KL(p‖q) = Σ p log(p/q) of two probability vectors. First built in chapter 2.
 
     Args:
         p: (K,) probabilities.
@@ -118,6 +118,8 @@ def kl(p: Tensor, q: Tensor) -> Tensor:
 
 def js(p: Tensor, q: Tensor, alpha: float = 0.5) -> Tensor:
     """Jensen–Shannon divergence JS_α = α KL(p‖m) + (1 − α) KL(q‖m), m = αp + (1 − α)q, of two probability vectors.
+
+    First built in chapter 2.
 
     Between 0 (p = q) and H(α) = −α log α − (1 − α) log(1 − α), which is log 2 at α = ½ (nothing in common). Source: Lin
     1991, https://doi.org/10.1109/18.61115.
@@ -140,6 +142,8 @@ def js(p: Tensor, q: Tensor, alpha: float = 0.5) -> Tensor:
 def total_variation(p: Tensor, q: Tensor) -> Tensor:
     """Total variation ½ Σ |p − q| of two probability vectors (K,), between 0 and 1: 0-dimensional tensor.
 
+    First built in chapter 2.
+
     Raises:
         TypeError, ValueError: not two probability vectors of one length.
     """
@@ -148,7 +152,7 @@ def total_variation(p: Tensor, q: Tensor) -> Tensor:
 
 
 def wasserstein1(p: Tensor, q: Tensor, positions: Tensor) -> Tensor:
-    """Wasserstein-1 distance ∫ |F − G| of two probability vectors over points of the line.
+    """Wasserstein-1 distance ∫ |F − G| of two probability vectors over points of the line. First built in chapter 2.
 
     Args:
         p: (K,) probabilities.
@@ -172,6 +176,8 @@ def wasserstein1(p: Tensor, q: Tensor, positions: Tensor) -> Tensor:
 
 def entropy(p: Tensor) -> Tensor:
     """Entropy −Σ p log p of a probability vector (K,), in nats: between 0 and log K (uniform).
+
+    First built in chapter 2.
 
     Raises:
         TypeError, ValueError: not a probability vector.
@@ -217,7 +223,7 @@ def _log_density(name: str, density: Density1D, x: Tensor) -> Tensor:
 
 
 def kl_1d(p: Density1D, q: Density1D, lower: float, upper: float, points: int = 20001) -> Tensor:
-    """KL(p‖q) = ∫ p log(p/q) dx by quadrature.
+    """KL(p‖q) = ∫ p log(p/q) dx by quadrature. First built in chapter 2.
 
     Args:
         p: a density on the line: a function from x (points,) float64 to densities (points,), or an object with
@@ -239,27 +245,33 @@ def kl_1d(p: Density1D, q: Density1D, lower: float, upper: float, points: int = 
 
 
 def js_1d(p: Density1D, q: Density1D, lower: float, upper: float, alpha: float = 0.5, points: int = 20001) -> Tensor:
-    """JS_α(p‖q) of two densities on the line by quadrature, in nats; arguments as in `js` and `kl_1d`."""
+    """JS_α(p‖q) of two densities on the line by quadrature, in nats; arguments as in `js` and `kl_1d`.
+
+    First built in chapter 2.
+    """
     x = _line(lower, upper, points)
     return torch.trapezoid(_js_terms(_log_density("p", p, x), _log_density("q", q, x), _weight(alpha)), x)
 
 
 def total_variation_1d(p: Density1D, q: Density1D, lower: float, upper: float, points: int = 20001) -> Tensor:
-    """Total variation ½ ∫ |p − q| dx by quadrature; arguments as in `kl_1d`."""
+    """Total variation ½ ∫ |p − q| dx by quadrature; arguments as in `kl_1d`. First built in chapter 2."""
     x = _line(lower, upper, points)
     difference = _log_density("p", p, x).exp() - _log_density("q", q, x).exp()
     return 0.5 * torch.trapezoid(difference.abs(), x)
 
 
 def wasserstein1_1d(p: Density1D, q: Density1D, lower: float, upper: float, points: int = 20001) -> Tensor:
-    """Wasserstein-1 distance ∫ |F − G| dx by quadrature, in the units of x; arguments as in `kl_1d`."""
+    """Wasserstein-1 distance ∫ |F − G| dx by quadrature, in the units of x; arguments as in `kl_1d`.
+
+    First built in chapter 2.
+    """
     x = _line(lower, upper, points)
     difference = _log_density("p", p, x).exp() - _log_density("q", q, x).exp()
     return torch.trapezoid(F.pad(torch.cumulative_trapezoid(difference, x), (1, 0)).abs(), x)
 
 
 def entropy_1d(p: Density1D, lower: float, upper: float, points: int = 20001) -> Tensor:
-    """Differential entropy −∫ p log p dx by quadrature, in nats; arguments as in `kl_1d`."""
+    """Differential entropy −∫ p log p dx by quadrature, in nats; arguments as in `kl_1d`. First built in chapter 2."""
     x = _line(lower, upper, points)
     log_p = _log_density("p", p, x)
     return -torch.trapezoid(_times(log_p.exp(), log_p), x)
@@ -293,6 +305,8 @@ def _same_dim(**tensors: Tensor) -> None:
 def kl_gaussians(mean_p: Numbers, std_p: Numbers, mean_q: Numbers, std_q: Numbers) -> Tensor:
     """KL between Gaussians with independent coordinates, Σ log(σ_q/σ_p) + (σ_p² + (μ_p − μ_q)²)/2σ_q² − ½.
 
+    First built in chapter 2.
+
     Args:
         mean_p: a number or (dim,).
         std_p: a number (for every coordinate) or (dim,), positive.
@@ -313,6 +327,8 @@ def kl_gaussians(mean_p: Numbers, std_p: Numbers, mean_q: Numbers, std_q: Number
 
 def kl_multivariate_gaussians(mean_p: Tensor, covariance_p: Tensor, mean_q: Tensor, covariance_q: Tensor) -> Tensor:
     """KL between Gaussians of any covariance, ½ [tr Σ_q⁻¹Σ_p + δᵀΣ_q⁻¹δ − dim + log det Σ_q/det Σ_p], δ = μ_q − μ_p.
+
+    First built in chapter 2.
 
     Args:
         mean_p: (dim,).
@@ -349,6 +365,8 @@ def _cholesky(name: str, matrix: Tensor, dim: int) -> Tensor:
 def entropy_gaussian(std: Numbers) -> Tensor:
     """Differential entropy Σ ½ log(2πeσ²) of a Gaussian with independent coordinates, in nats.
 
+    First built in chapter 2.
+
     Args:
         std: a number or (dim,), positive.
 
@@ -363,6 +381,8 @@ def entropy_gaussian(std: Numbers) -> Tensor:
 
 def total_variation_gaussians(mean_p: Numbers, mean_q: Numbers, std: Numbers) -> Tensor:
     """Total variation of two Gaussians with the same standard deviations, erf(|(μ_p − μ_q)/σ| / 2√2).
+
+    First built in chapter 2.
 
     Args:
         mean_p: a number or (dim,).
@@ -382,6 +402,8 @@ def total_variation_gaussians(mean_p: Numbers, mean_q: Numbers, std: Numbers) ->
 
 def wasserstein1_gaussians(mean_p: Numbers, mean_q: Numbers) -> Tensor:
     """Wasserstein-1 distance of two Gaussians with the same covariance, whatever it is: |μ_p − μ_q|.
+
+    First built in chapter 2.
 
     Args:
         mean_p: a number or (dim,).
@@ -422,7 +444,7 @@ def _estimate(*terms: Tensor) -> Estimate:
 
 @torch.no_grad()
 def kl_monte_carlo(p: toys.Density, q: HasLogProb, n: int, generator: torch.Generator) -> Estimate:
-    """KL(p‖q) as the mean of log p(x) − log q(x) over n draws x ~ p.
+    """KL(p‖q) as the mean of log p(x) − log q(x) over n draws x ~ p. First built in chapter 2.
 
     Args:
         p: a density with `sample(n, generator)` and `log_prob`, such as those of `toys`, in any dimension.
@@ -444,7 +466,7 @@ def kl_monte_carlo(p: toys.Density, q: HasLogProb, n: int, generator: torch.Gene
 def js_monte_carlo(
     p: toys.Density, q: toys.Density, n: int, generator: torch.Generator, alpha: float = 0.5
 ) -> Estimate:
-    """JS_α(p‖q) = α E_p log(p/m) + (1 − α) E_q log(q/m) over n draws of each.
+    """JS_α(p‖q) = α E_p log(p/m) + (1 − α) E_q log(q/m) over n draws of each. First built in chapter 2.
 
     Args:
         p: a density with `sample(n, generator)` and `log_prob`, such as those of `toys`, in any dimension.
@@ -469,7 +491,10 @@ def js_monte_carlo(
 
 @torch.no_grad()
 def entropy_monte_carlo(p: toys.Density, n: int, generator: torch.Generator) -> Estimate:
-    """Differential entropy as the mean of −log p(x) over n draws x ~ p; arguments as in `kl_monte_carlo`."""
+    """Differential entropy as the mean of −log p(x) over n draws x ~ p; arguments as in `kl_monte_carlo`.
+
+    First built in chapter 2.
+    """
     return _estimate(-_log_at(p, _draws("p", p, n, generator)))
 
 

@@ -27,6 +27,8 @@ _CHUNK = 500
 class DigitClassifier(nn.Module):
     """Five 3×3 convolutions, a layer of 64 features, ten logits: 72 000 parameters and no normalisation layers.
 
+    First built in chapter 10.
+
     The features are scaled so that each has variance 1 over the training digits.
     """
 
@@ -56,6 +58,8 @@ class DigitClassifier(nn.Module):
 def digit_classifier() -> DigitClassifier:
     """The trained classifier, on the CPU, frozen, in evaluation mode; read from the package once.
 
+    First built in chapter 10.
+
     Returns:
         A network (N, 1, 28, 28) -> (N, 10) logits with a method `features`, (N, 1, 28, 28) -> (N, 64).
     """
@@ -68,7 +72,7 @@ def digit_classifier() -> DigitClassifier:
 
 
 def digit_features(images: Tensor) -> Tensor:
-    """The features that digits are compared in.
+    """The features that digits are compared in. First built in chapter 10.
 
     Args:
         images: (N, 1, 28, 28), floats in [-1, 1] or uint8, on any device.
@@ -83,7 +87,7 @@ def digit_features(images: Tensor) -> Tensor:
 
 
 def digit_logits(images: Tensor) -> Tensor:
-    """What the classifier takes digits for.
+    """What the classifier takes digits for. First built in chapter 10.
 
     Args:
         images: (N, 1, 28, 28), floats in [-1, 1] or uint8, on any device.

@@ -168,6 +168,8 @@ F_DIVERGENCES: dict[str, _FDivergence] = {
 def f_gan(divergence: str) -> Loss:
     """The f-GAN of a divergence: D maximises E g(C(x)) - E f*(g(C(G(z)))), and G minimises it.
 
+    First built in chapter 4.
+
     It is a lower bound of D_f(p_d‖p_g), tight for the best discriminator, whose loss is then -D_f(p_d‖p_g). Every loss
     of the family is in `LOSSES` as "f_" and the divergence's name.
 
@@ -202,6 +204,8 @@ def f_gan(divergence: str) -> Loss:
 def energy_based(margin: float = 1.0) -> Loss:
     """EBGAN: E C(x) + E max(0, m - C(G(z))) for the discriminator, E C(G(z)) for the generator.
 
+    First built in chapter 8.
+
     The discriminator returns energies of at least 0, low on real samples; in the paper the error with which an
     autoencoder rebuilds its input. At equilibrium the energy is one constant from 0 to m and the discriminator's loss
     m (theorems 1 and 2).
@@ -228,7 +232,7 @@ def energy_based(margin: float = 1.0) -> Loss:
 
 _LOG2 = math.log(2)
 
-#: The losses by name. First built in chapter 5 (minimax and non-saturating).
+#: The losses by name. First built in chapter 5 (minimax and non-saturating). First built in chapter 8 (the others).
 #:
 #: - minimax, non_saturating: Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661.
 #: - least_squares: Mao et al. 2017, https://arxiv.org/abs/1611.04076, equation 9 (targets 1 and 0, factors 1/2).
@@ -418,6 +422,8 @@ def mutual_information(
     categorical: Iterable[tuple[Tensor, Tensor]] = (), continuous: Iterable[tuple[Tensor, Tensor, Tensor]] = ()
 ) -> Tensor:
     """InfoGAN's penalty -E log Q(c | G(z, c)), summed over the codes: the lower it is, the more x tells of c.
+
+    First built in chapter 12.
 
     I(c; G(z, c)) is at least H(c) - this, in nats; H(c), the entropy of the codes, is a constant.
 

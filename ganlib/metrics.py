@@ -29,6 +29,8 @@ COVARIANCES = ("full", "diagonal", "none")
 def frechet_distance(features_a: Tensor, features_b: Tensor, covariance: str = "full") -> float:
     """The Fréchet distance between the Gaussians fitted to two sets of features (Heusel et al. 2017, equation 6).
 
+    First built in chapter 10.
+
     With finite samples the value is biased upwards, the more so the fewer there are: compare only values from equal
     counts, and look at real against real to see how low it can get. Where samples are fewer than features, a full
     covariance is singular, and the two shorter forms serve.
@@ -65,7 +67,7 @@ def frechet_distance(features_a: Tensor, features_b: Tensor, covariance: str = "
 
 def frechet_gaussians(mean_a: Tensor, covariance_a: Tensor, mean_b: Tensor, covariance_b: Tensor) -> float:
     """The same between two Gaussians: their squared Wasserstein-2 distance (Dowson and Landau 1982,
-    https://doi.org/10.1016/0047-259X(82)90077-X).
+    https://doi.org/10.1016/0047-259X(82)90077-X). First built in chapter 10.
 
     Args:
         mean_a, mean_b: (F,).
@@ -93,6 +95,8 @@ def frechet_gaussians(mean_a: Tensor, covariance_a: Tensor, mean_b: Tensor, cova
 
 def frechet_digits(images: Tensor, split: str = "train") -> float:
     """The Fréchet distance of digits from real ones, in the 64 features of `features.digit_classifier`.
+
+    First built in chapter 10.
 
     The reference is the mean and covariance of the features of all 4000 training digits of `data.load("digits")`
     (`split="train"`), or of the 1000 test digits (`split="test"`); it is computed once and kept.
@@ -134,7 +138,7 @@ class KernelDistance(NamedTuple):
 def kid(features_a: Tensor, features_b: Tensor, block: int = 500) -> KernelDistance:
     """The kernel (Inception) distance: the unbiased squared maximum mean discrepancy under the cubic kernel
     k(x, y) = (x·y / F + 1)³ (Bińkowski et al. 2018, https://arxiv.org/abs/1801.01401, section 4; Gretton et al. 2012,
-    https://jmlr.org/papers/v13/gretton12a.html, equation 3).
+    https://jmlr.org/papers/v13/gretton12a.html, equation 3). First built in chapter 10.
 
     mean k(a, a') + mean k(b, b') − 2 mean k(a, b), the first two over pairs of different samples. Unlike the Fréchet
     distance it is not biased by the number of samples, so that values from different counts can be compared.
@@ -188,7 +192,7 @@ class InceptionScore(NamedTuple):
 
 def inception_score(logits: Tensor, splits: int = 10) -> InceptionScore:
     """exp E_x KL(p(y|x) ‖ p(y)): high when each sample is surely of some class, and all classes come out
-    (Salimans et al. 2016, https://arxiv.org/abs/1606.03498, section 4).
+    (Salimans et al. 2016, https://arxiv.org/abs/1606.03498, section 4). First built in chapter 10.
 
     It never sees real samples, and knows nothing of what happens within a class. Named after the classifier of the
     paper; any will do, and scores by different classifiers cannot be compared. With `features.digit_logits` the 1000
@@ -236,7 +240,7 @@ class PrecisionRecall(NamedTuple):
 
 def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> PrecisionRecall:
     """How realistic, and how varied: precision and recall (Kynkäänniemi et al. 2019, https://arxiv.org/abs/1904.06991,
-    equations 1 and 2).
+    equations 1 and 2). First built in chapter 10.
 
     A set covers the balls around its members that reach to their k-th nearest neighbour in the set. Precision is the
     share of generated samples in the balls of the real ones, recall the other way round.
@@ -273,7 +277,7 @@ class DensityCoverage(NamedTuple):
 
 def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> DensityCoverage:
     """Precision and recall made robust against outliers (Naeem et al. 2020, https://arxiv.org/abs/2002.09797,
-    equations 3 and 4): only balls around real samples count, and how many a sample lies in.
+    equations 3 and 4): only balls around real samples count, and how many a sample lies in. First built in chapter 10.
 
     Args:
         real: (N, F), features of real samples.
@@ -299,6 +303,7 @@ def density_coverage(real: Tensor, fake: Tensor, k: int = 5) -> DensityCoverage:
 def expected_coverage(reals: int, fakes: int, k: int = 5) -> float:
     """The coverage that a generator of exactly the real distribution can expect: 1 − Π_{i=1…k} (N − i)/(N + M − i)
     for N real and M generated samples (Naeem et al. 2020, Lemma 2), whatever the distribution.
+    First built in chapter 10.
 
     Raises:
         TypeError, ValueError: not whole numbers from 1, or k not below the number of reals.
@@ -463,7 +468,7 @@ def classification_accuracy_score(fake: Tensor, fake_labels: Tensor, real: Tenso
 
 
 def class_accuracy(images: Tensor, labels: Tensor) -> float:
-    """The share of digits that our classifier takes for what they should be.
+    """The share of digits that our classifier takes for what they should be. First built in chapter 12.
 
     Args:
         images: (N, 1, 28, 28), floats in [-1, 1] or uint8.
@@ -503,7 +508,7 @@ class ModeReport(NamedTuple):
 
 
 def modes(samples: Tensor, mixture: toys.Mixture, minimum: int = 20) -> ModeReport:
-    """Count the modes of a mixture that samples reach.
+    """Count the modes of a mixture that samples reach. First built in chapter 7.
 
     A sample belongs to its nearest centre and is of high quality within three standard deviations of it (VEEGAN). In
     two dimensions 98.9 % of real samples are.
@@ -539,7 +544,7 @@ def modes(samples: Tensor, mixture: toys.Mixture, minimum: int = 20) -> ModeRepo
 
 
 def nearest(samples: Tensor, dataset: Any, k: int = 1) -> tuple[Tensor, Tensor]:
-    """The nearest neighbours of samples in a data set: are they copies?
+    """The nearest neighbours of samples in a data set: are they copies? First built in chapter 9.
 
     Args:
         samples: (N, …): images, floats in [-1, 1] or uint8, or points.

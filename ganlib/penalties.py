@@ -107,7 +107,7 @@ def _full_precision(x: Tensor) -> Tensor:
 
 
 def gradient_norm_squared(discriminator: Discriminator, x: Tensor) -> Tensor:
-    """‖∇ₓ D(x)‖² of the logit at each sample, itself differentiable.
+    """‖∇ₓ D(x)‖² of the logit at each sample, itself differentiable. First built in chapter 8.
 
     The gradient is that of the sum of all logits: with BatchNorm, or another layer in which samples meet, it holds what
     a sample does to the logits of others too.
@@ -128,7 +128,7 @@ def gradient_norm_squared(discriminator: Discriminator, x: Tensor) -> Tensor:
 
 
 def r1(weight: float = 0.1, every: int = 1) -> Penalty:
-    """R1: γ/2 · E‖∇D(x)‖² over real samples.
+    """R1: γ/2 · E‖∇D(x)‖² over real samples. First built in chapter 8.
 
     Source: Mescheder et al. 2018, https://arxiv.org/abs/1801.04406, equation 9.
 
@@ -145,7 +145,7 @@ def r1(weight: float = 0.1, every: int = 1) -> Penalty:
 
 
 def r2(weight: float = 0.1, every: int = 1) -> Penalty:
-    """R2: γ/2 · E‖∇D(G(z))‖² over generated samples.
+    """R2: γ/2 · E‖∇D(G(z))‖² over generated samples. First built in chapter 8.
 
     Source: Mescheder et al. 2018, https://arxiv.org/abs/1801.04406, equation 10.
 
@@ -162,7 +162,7 @@ def r2(weight: float = 0.1, every: int = 1) -> Penalty:
 
 
 def r1_r2(weight: float = 0.1, every: int = 1) -> Penalty:
-    """R1 + R2 with one γ: γ/2 · (E‖∇D(x)‖² + E‖∇D(G(z))‖²).
+    """R1 + R2 with one γ: γ/2 · (E‖∇D(x)‖² + E‖∇D(G(z))‖²). First built in chapter 13.
 
     Source: Huang et al. 2024, https://arxiv.org/abs/2501.05441.
 
@@ -185,6 +185,8 @@ def _slope(squared: Tensor) -> Tensor:
 
 def gradient_penalty(weight: float = 10.0, target: float = 1.0, every: int = 1, one_sided: bool = False) -> Penalty:
     """WGAN-GP: λ · E(‖∇D(x̂)‖ - target)² at random points x̂ = u x + (1 - u) G(z) between real and generated samples.
+
+    First built in chapter 8.
 
     One-sided, slopes below the target cost nothing: λ · E max(0, ‖∇D(x̂)‖ - target)². With target 0 it is the
     zero-centred penalty λ · E‖∇D(x̂)‖² (Thanh-Tung et al. 2019, https://arxiv.org/abs/1902.03984).
@@ -217,7 +219,7 @@ def gradient_penalty(weight: float = 10.0, target: float = 1.0, every: int = 1, 
 
 
 def dragan(weight: float = 10.0, target: float = 1.0, std: float = 0.5, every: int = 1) -> Penalty:
-    """DRAGAN: λ · E(‖∇D(x + δ)‖ - target)² around real samples, δ ~ N(0, std²).
+    """DRAGAN: λ · E(‖∇D(x + δ)‖ - target)² around real samples, δ ~ N(0, std²). First built in chapter 8.
 
     Source: Kodali et al. 2017, https://arxiv.org/abs/1705.07215.
 
@@ -268,6 +270,8 @@ class _LeCam(nn.Module):
 def lecam(weight: float = 0.1, decay: float = 0.99, every: int = 1) -> Penalty:
     """LeCam: λ · (E(D(x) - α_F)² + E(D(G(z)) - α_R)²), α_R and α_F the moving averages of real and fake logits.
 
+    First built in chapter 8.
+
     It holds the logits on few data together. Averages are memory: each game has its own, and checkpoints keep them.
 
     Source: Tseng et al. 2021, https://arxiv.org/abs/2104.03310.
@@ -311,6 +315,8 @@ def feature_matching(weight: float = 1.0, every: int = 1) -> Penalty:
 def l1(weight: float = 100.0, every: int = 1) -> Penalty:
     """L1: λ · E|x - G(z)|, the mean over all numbers of a sample, added to G's loss: for games that know each answer.
 
+    First built in chapter 14.
+
     Source: Isola et al. 2017, https://arxiv.org/abs/1611.07004, equation 3, with λ = 100.
 
     Args:
@@ -328,6 +334,8 @@ def l1(weight: float = 100.0, every: int = 1) -> Penalty:
 
 def weight_clipping(limit: float = 0.01) -> Penalty:
     """Clip every parameter of the discriminator to [-limit, limit] after each of its updates; adds nothing to the loss.
+
+    First built in chapter 8.
 
     Source: Arjovsky et al. 2017, https://arxiv.org/abs/1701.07875, Algorithm 1.
 
@@ -361,6 +369,8 @@ def _weighted_layers(net: nn.Module) -> list[nn.Module]:
 
 def spectral_norm(net: nn.Module) -> nn.Module:
     """Divide the weight of every linear and convolutional layer by its largest singular value, in place.
+
+    First built in chapter 8.
 
     One step of the power iteration in each forward pass in training mode
     (`torch.nn.utils.parametrizations.spectral_norm`). Do it before the optimizer is made: the parameters change.

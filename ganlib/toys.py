@@ -164,6 +164,8 @@ def two_bumps() -> Mixture:
 def ring(modes: int = 8, radius: float = 1.0, std: float = 0.02) -> Mixture:
     """Gaussians of equal weight on a circle, at the angles 2πk/modes, k = 0 … modes − 1: all of them distinct.
 
+    First built in chapter 7.
+
     Args:
         modes: how many.
         radius: of the circle around 0.
@@ -176,6 +178,8 @@ def ring(modes: int = 8, radius: float = 1.0, std: float = 0.02) -> Mixture:
 
 def grid(side: int = 5, spacing: float = 1.0, std: float = 0.05) -> Mixture:
     """Gaussians of equal weight on a square grid around 0; with the defaults 25, at −2, −1, 0, 1, 2 each way.
+
+    First built in chapter 7.
 
     Args:
         side: how many in a row.

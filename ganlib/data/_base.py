@@ -118,6 +118,8 @@ class Dataset:
 class Pairs:
     """Images to translate and images of what they should become, for `games.pix2pix` and its like.
 
+    First built in chapter 14.
+
     Attributes:
         name: what they are called.
         inputs: uint8 (N, C, H, W), what is translated.
@@ -181,7 +183,7 @@ class Pairs:
 
 
 def shrunk(dataset: Dataset, factor: int) -> Pairs:
-    """Pairs for super-resolution: images as targets, and as inputs the same images, smaller.
+    """Pairs for super-resolution: images as targets, and as inputs the same images, smaller. First built in chapter 16.
 
     Each pixel of an input is the mean of `factor` × `factor` pixels, rounded.
 
@@ -259,6 +261,8 @@ def resize(name: str, x: Tensor, size: int) -> Tensor:
 
 def clustered(dataset: Dataset, clusters: int, seed: int = 0) -> Dataset:
     """The same samples, labelled by k-means clusters of themselves (scikit-learn's `KMeans`, one start).
+
+    First built in chapter 9.
 
     Images are compared at a side of at most 14 pixels; centres come from at most 10 000 samples.
 

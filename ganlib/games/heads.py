@@ -28,6 +28,8 @@ def ac_gan(
 ) -> Game:
     """The game in which G is asked for a class and D names the class it sees, of reals and of fakes alike.
 
+    First built in chapter 12.
+
     D minimises L_S + w · (E[-log P(y|x)] + E[-log P(y|G(z, y))]), the generator its own adversarial loss +
     w · E[-log P(y|G(z, y))], with L_S the adversarial loss and P the softmax of D's second head. The further terms
     stand in the history as "discriminator.classification" and "generator.classification".
@@ -72,6 +74,8 @@ def ac_gan(
 @dataclass(frozen=True)
 class Codes:
     """The codes c that InfoGAN's generator is given, as the last numbers of z: one-hot categories, then uniforms.
+
+    First built in chapter 12.
 
     Attributes:
         categorical: number of values of each categorical code, all equally likely.
@@ -140,6 +144,8 @@ def info_gan(
 ) -> Game:
     """The game in which D also guesses the codes in z, and both players want it to succeed: codes get a meaning.
 
+    First built in chapter 12.
+
     Both players add -λ L_I to their loss, with L_I the lower bound `Codes.information` of I(c; G(z, c)); it stands in
     the history as "discriminator.information" and "generator.information".
 
@@ -191,6 +197,8 @@ def eb_gan(
     **options: Any,
 ) -> Game:
     """The game of energies: D, an autoencoder, rebuilds reals well and fakes badly, up to a margin.
+
+    First built in chapter 8.
 
     D minimises E C(x) + E max(0, m - C(G(z))), G minimises E C(G(z)) + w · f_PT, where f_PT, "generator.pulling_away"
     in the history, is the mean squared cosine between the codes that D's encoder gives to two fakes of a batch.

@@ -47,6 +47,8 @@ def vae(
 ) -> Game:
     """The game of one player, "autoencoder", who moves E and G to minimise -ELBO, in nats for a sample.
 
+    First built in chapter 11.
+
     -ELBO = E_q[-log p(x|z)] + β KL(q(z|x) ‖ N(0, I)); the first term is the player's loss, the second stands in the
     history as "autoencoder.divergence". The bound holds for log p(x) at β = 1.
 
@@ -105,6 +107,8 @@ def aae(
     **options: Unpack[Options],
 ) -> Game:
     """An autoencoder whose codes a discriminator compares with the prior's; any prior that can be drawn will do.
+
+    First built in chapter 11.
 
     A round has the paper's two phases. Reconstruction: the player "autoencoder" moves E and G to minimise the mean of
     (x - G(E(x)))². Regularisation: "discriminator" tells z of the prior (real) from E(x) (fake), and "encoder" moves E
@@ -170,6 +174,8 @@ def vae_gan(
     **options: Unpack[Options],
 ) -> Game:
     """A VAE that measures how well x is rebuilt in the features of a discriminator, who plays against G.
+
+    First built in chapter 11.
 
     With f the last features of D, x̃ = G(z) for z ~ q(z|x), and L_f = E ½‖f(x) - f(x̃)‖²: the encoder minimises
     KL(q(z|x) ‖ N(0, I)) + L_f, the generator γ L_f + its adversarial loss on x̃ and on G(z) of the prior's z, and D
@@ -253,6 +259,8 @@ def bigan(
     **options: Unpack[Options],
 ) -> Game:
     """The game of pairs: D tells (x, E(x)) from (G(z), z); at equilibrium E and G invert one another.
+
+    First built in chapter 11.
 
     E and G move together, as the player "generator", and minimise D's loss with real and fake exchanged (for
     loss="minimax", minus D's loss). An encoder that returns (mean, log-variance) draws its code from that Gaussian:
@@ -357,7 +365,7 @@ def lr_gan(
 
 @torch.no_grad()
 def encode(game: Game, x: Tensor, labels: Tensor | None = None) -> Tensor:
-    """The codes (N, latent) of samples x (N, …), on the CPU: E(x), or the mean of q(z|x).
+    """The codes (N, latent) of samples x (N, …), on the CPU: E(x), or the mean of q(z|x). First built in chapter 11.
 
     The encoder is the averaged one where it moves together with the generator (`vae`, `aae`, `bigan`, `lr_gan`).
 
@@ -381,7 +389,10 @@ def encode(game: Game, x: Tensor, labels: Tensor | None = None) -> Tensor:
 
 @torch.no_grad()
 def rebuild(game: Game, x: Tensor, labels: Tensor | None = None) -> Tensor:
-    """G(E(x)), samples (N, …) on the CPU: what is left of x (N, …) after its code; arguments as in `encode`."""
+    """G(E(x)), samples (N, …) on the CPU: what is left of x (N, …) after its code; arguments as in `encode`.
+
+    First built in chapter 11.
+    """
     z = encode(game, x, labels)
     maker = game.generator if game.average is None else game.average
     with _at_rest(maker):

@@ -44,6 +44,8 @@ def pix2pix(
 ) -> Game:
     """Translation learned from pairs: D sees input and output together, and G stays near the target.
 
+    First built in chapter 14.
+
     The noise is the generator's Dropout, on in sampling too (section 3.2.1 of the paper).
 
     Source: Isola et al. 2017, https://arxiv.org/abs/1611.07004, equations 1, 3 and 4.
@@ -107,6 +109,8 @@ def cycle_gan(
     **options: Unpack[Options],
 ) -> Game:
     """Translation learned without pairs: G there, F back, and a round trip must end where it began.
+
+    First built in chapter 15.
 
     Both translators are one side of the game and move together: the "generator" is an `nn.ModuleDict` of "generator"
     (G: x -> y) and "inverse" (F: y -> x), and so is its average. Nothing in the losses tells G from another bijection
@@ -209,7 +213,7 @@ def bicycle_gan(
     turns: int = 1,
     **options: Unpack[Options],
 ) -> Game:
-    """Many answers to one input: a code z says which, and can be read off the answer.
+    """Many answers to one input: a code z says which, and can be read off the answer. First built in chapter 14.
 
     Two games in one. cVAE-GAN: E encodes the target y, and G must rebuild it from x and that z. cLR-GAN: from x and a
     random z, E must find z again. G alone learns from that last error: if E did too, the two would hide z in the image
@@ -307,6 +311,8 @@ def star_gan(
 ) -> Game:
     """One generator for several domains: it is told which one is wanted, and D says which one it sees.
 
+    First built in chapter 15.
+
     The domains are the classes of the data. `game.sample(n, labels)` translates images of the data into these classes,
     `game.translate(images, labels)` those given.
 
@@ -392,6 +398,8 @@ def sr_gan(
 ) -> Game:
     """Super-resolution: the image that was shrunk, rebuilt near the original and among the real ones.
 
+    First built in chapter 16.
+
     The content term alone finds the mean of all originals that shrink to this input, which is smooth; the adversarial
     one asks for a single one of them, and pays with pixel error.
 
@@ -444,6 +452,8 @@ def esr_gan(
     **options: Unpack[Options],
 ) -> Game:
     """Super-resolution with a relativistic judge: is the original more real than the fakes are on average?
+
+    First built in chapter 16.
 
     Source: Wang et al. 2018, https://arxiv.org/abs/1809.00219, equations 1 to 3.
 

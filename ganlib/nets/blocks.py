@@ -40,6 +40,8 @@ def _groups(x: Tensor, size: int, what: str) -> int:
 class MinibatchStd(nn.Module):
     """Appends how much the samples of a group differ: one more feature, or one more plane of an image.
 
+    First built in chapter 7.
+
     It is the standard deviation of every number over the group, averaged over them all: one value a group. Groups are
     of consecutive samples.
 
@@ -88,6 +90,8 @@ class MinibatchDiscrimination(nn.Module):
 
 class Packed(nn.Module):
     """PacGAN: a discriminator that judges `pack` samples together, laid one behind the other in its channels.
+
+    First built in chapter 7.
 
     A pack that lacks variety is seldom real, so collapse is seen at once. There is one logit a pack: N samples get
     N / pack logits, and losses take their means over packs. A gradient penalty, a mean over samples, then is 1 / pack
@@ -152,7 +156,7 @@ class SelfAttention(nn.Module):
 
 
 class ConditionalBatchNorm(nn.Module):
-    """BatchNorm with a scale and a shift for each class.
+    """BatchNorm with a scale and a shift for each class. First built in chapter 12.
 
     Source: Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629, equation 5; de Vries et al. 2017,
     https://arxiv.org/abs/1707.00683.

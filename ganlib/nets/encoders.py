@@ -71,6 +71,8 @@ class _Encoder(nn.Module):
 class MLPEncoder(_Encoder):
     """A perceptron from points (N, inputs) to codes; the hidden layers are those of `MLPDiscriminator`.
 
+    First built in chapter 11.
+
     Args:
         latent: length of the code.
         inputs: dimension of the data space.
@@ -101,6 +103,8 @@ class MLPEncoder(_Encoder):
 class ShuffleEncoder(_Encoder):
     """A convolutional network from images to codes; the hidden layers are those of `ShuffleDiscriminator`.
 
+    First built in chapter 11.
+
     Args:
         size: side of the images, 28 or a power of two from 16.
         channels: 1 for grey, 3 for colour.
@@ -128,6 +132,8 @@ class ShuffleEncoder(_Encoder):
 
 class Autoencoder(nn.Module):
     """A generator and an encoder as one network, for players that move both. Called like the generator, it generates.
+
+    First built in chapter 11.
 
     Args:
         generator: z (N, latent) -> samples.
@@ -161,6 +167,8 @@ class Autoencoder(nn.Module):
 class TwoHeaded(nn.Module):
     """A discriminator with a second head on its last features: x -> (logits (N,), heads (N, outputs)).
 
+    First built in chapter 12.
+
     The second head is the classifier of AC-GAN (Odena et al. 2017, https://arxiv.org/abs/1610.09585) and the network Q
     of InfoGAN, which shares all layers but the last with D (Chen et al. 2016, https://arxiv.org/abs/1606.03657).
 
@@ -191,6 +199,8 @@ class TwoHeaded(nn.Module):
 
 class MLPJointDiscriminator(MLPDiscriminator):
     """A perceptron from points (N, inputs) and codes (N, latent) to logits (N,): D(x, z) of BiGAN.
+
+    First built in chapter 11.
 
     Args:
         latent: length of the code.
@@ -224,6 +234,8 @@ class MLPJointDiscriminator(MLPDiscriminator):
 
 class ShuffleJointDiscriminator(nn.Module):
     """Images and codes to logits: the features of `ShuffleDiscriminator` beside z, and a perceptron: D(x, z) of BiGAN.
+
+    First built in chapter 11.
 
     Args:
         size: side of the images, 28 or a power of two from 16.
@@ -262,6 +274,8 @@ class ShuffleJointDiscriminator(nn.Module):
 
 class AutoencoderDiscriminator(Autoencoder):
     """An autoencoder that judges by how well it rebuilds: x -> (energies (N,), codes (N, latent)), for EBGAN.
+
+    First built in chapter 8.
 
     The energy is the mean over all numbers of a sample of (x - Dec(Enc(x)))².
 

@@ -202,6 +202,8 @@ class DCGANDiscriminator(_ImageDiscriminator):
 class ShuffleGenerator(_ImageGenerator):
     """The fast generator: 3×3 convolutions of stride 1, each doubling a pixel shuffle (Shi et al. 2016).
 
+    First built in chapter 9.
+
     No convolution runs at full size with few channels: the last one makes 4 × `channels` planes of half the side, and a
     pixel shuffle weaves them into the image. That keeps a CPU in its fast kernels.
 
@@ -239,6 +241,8 @@ class ShuffleGenerator(_ImageGenerator):
 
 class ShuffleDiscriminator(_ImageDiscriminator):
     """The fast discriminator: a pixel unshuffle, then 3×3 convolutions with LeakyReLU; no BatchNorm.
+
+    First built in chapter 9.
 
     One-hot planes of labels join after the unshuffle, at half the side.
 
