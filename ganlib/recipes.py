@@ -100,11 +100,11 @@ def load_for(settings: Settings, split: str = "train") -> Any:
             )
         return data.load_pairs(name, split, paired=game != "cycle_gan" or split == "test")
     source = load_data(name, split)
-    if game not in ("star_gan", "sr_gan", "esr_gan"):
+    if game not in ("star_gan", "progressive_gan", "sr_gan", "esr_gan"):
         return source
     if not isinstance(source, data.Dataset) or not source.is_image:
         raise ValueError(f"data {name!r} are no images: game={game!r} needs them, game='gan' does not")
-    if game != "star_gan":
+    if game in ("sr_gan", "esr_gan"):
         return data.shrunk(source, 2)
     side = source.image_shape[1]
     return source if side & (side - 1) == 0 else data.load(name, split, size=2 ** side.bit_length())
@@ -324,6 +324,13 @@ LINEUPS: dict[str, Callable[[_Parts], tuple[list[nn.Module], dict[str, Any]]]] =
         ],
         {},
     ),
+    "progressive_gan": lambda p: (
+        [
+            nets.ProgressiveGenerator(p.shape[1], p.shape[0], p.latent),
+            nets.ProgressiveDiscriminator(p.shape[1], p.shape[0]),
+        ],
+        {},
+    ),
     "sr_gan": lambda p: ([nets.SuperResolutionGenerator(2, p.shape[0]), p.patches()], {}),
     "esr_gan": lambda p: ([nets.SuperResolutionGenerator(2, p.shape[0], block="rrdb"), p.patches()], {}),
 }
@@ -354,6 +361,10 @@ def _line_up(settings: Settings, source: Any, device: str | None, precision: str
         settings.steps = 2000
     size = len(source) if hasattr(source, "__len__") else 256
     batch = min(size, 256 if len(parts.shape) == 1 else 16 if hasattr(source, "draw_pair") else 32)
+    if settings.game == "progressive_gan":
+        batch -= batch % 4  # its discriminator compares the samples of groups of 4
+        if settings.steps is not None:  # images of 4 · 2ᵏ pixels a side are whole after 2 k of 2 k + 2 stages
+            options["stage"] = max(1, settings.steps // (2 * (parts.shape[1].bit_length() - 2)))
     return games.get(settings.game)(
         *networks, source, batch=batch, seed=settings.seed, device=device, precision=precision, **options
     )

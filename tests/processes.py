@@ -73,6 +73,14 @@ CASES: dict[str, Callable[[], Game]] = {
         batch=16,
         precision="fp32",
     ),
+    "growing": lambda: games.progressive_gan(
+        nets.ProgressiveGenerator(size=8, latent=4, width=4),
+        nets.ProgressiveDiscriminator(size=8, width=4),
+        images()[:, :, :8, :8].contiguous(),
+        stage=15,
+        batch=8,
+        precision="fp32",
+    ),
     "minibatch_std": lambda: games.gan(
         *perceptrons(minibatch_std=True), points(), penalty=penalties.r1_r2(0.5, every=2), batch=32
     ),

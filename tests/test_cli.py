@@ -81,7 +81,7 @@ def test_every_game_is_played_from_the_name_of_its_data(tmp_path: Path, points: 
     monkeypatch.setattr(data, "load_pairs", functools.partial(data.load_pairs, size=16))
     source, shape = {
         **dict.fromkeys(("pix2pix", "bicycle_gan", "cycle_gan"), ("scenes", (3, 16, 16))),
-        **dict.fromkeys(("star_gan", "sr_gan", "esr_gan"), (images, (1, 16, 16))),
+        **dict.fromkeys(("star_gan", "progressive_gan", "sr_gan", "esr_gan"), (images, (1, 16, 16))),
     }.get(game, (points, (2,)))
     run_folder, out = tmp_path / "r", tmp_path / "s.npz"
     assert run("train", source, "--game", game, "--steps", 1, "--out", run_folder) == 0

@@ -58,6 +58,16 @@ def test_a_conditional_generator_of_images(tmp_path: Path):
     assert not torch.allclose(run(path, z=z, labels=labels.flip(0)), expected, rtol=0, atol=1e-3)
 
 
+def test_a_generator_that_is_fading_in_a_resolution(tmp_path: Path):
+    torch.manual_seed(0)
+    networks = nets.ProgressiveGenerator(16, latent=8, width=16), nets.ProgressiveDiscriminator(16, width=4)
+    game = games.progressive_gan(*networks, torch.zeros(8, 1, 16, 16), batch=8, precision="fp32")
+    net: Any = game.average
+    net.level.fill_(1.25)
+    z = torch.randn(5, 8)
+    assert torch.allclose(run(export.onnx(game, tmp_path / "g.onnx"), z=z), net(z), rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["pix2pix", "bicycle_gan", "cycle_gan", "star_gan"])
 def test_a_translator_takes_the_images_and_what_else_it_needs(tmp_path: Path, monkeypatch, name: str):
     scenes = data.load("scenes", size=16)

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from ganlib import Game, data, games, nets, penalties
 from ganlib.engine import Batch
 
-from . import test_translation
+from . import test_progressive, test_translation
 from .tiny import everything, same
 
 Array = NDArray[np.float64]
@@ -41,12 +41,14 @@ class Case:
         turns: player -> turns a round, in their order.
         terms: the names in its history.
         formulas: player -> its loss's terms by name, from the paper; a game whose formulas another file tests has none.
+        grows: whether some parameters take no gradient yet; which ones, another file tests.
     """
 
     make: Callable[[], Game]
     turns: dict[str, int]
     terms: set[str]
     formulas: dict[str, Formula]
+    grows: bool = False
 
 
 # ---- tiny networks and data ----------------------------------------------------------------------
@@ -351,6 +353,9 @@ CASES: dict[str, Case] = {
         set(BOTH),
         {"discriminator": partial(clustered, judges=True), "generator": partial(clustered, judges=False)},
     ),
+    "progressive_gan": Case(  # formulas: test_progressive.py
+        partial(test_progressive.tiny, stage=1), BOTH, {*BOTH, "discriminator.gradient_penalty"}, {}, grows=True
+    ),
     "ac_gan": Case(
         seeded(
             games.ac_gan, of_three(generator), two_headed(3), source=labelled, classification=0.5, penalty="r1", turns=2
@@ -508,27 +513,31 @@ def test_the_gallery_is_complete() -> None:
 def test_each_player_takes_its_turns_and_moves_its_own_parameters_only(name: str) -> None:
     game, case = CASES[name].make(), CASES[name]
     parameters = {f"{player}.{key}": w for player, p in game.players.items() for key, w in p.net.named_parameters()}
-    log: list[tuple[str, dict[str, Tensor]]] = []
+    log: list[tuple[str, dict[str, Tensor], set[int]]] = []
 
     def snapshot() -> dict[str, Tensor]:
         return {key: w.detach().clone() for key, w in parameters.items()}
 
+    def idle() -> set[int]:
+        """What the turn before left without a gradient."""
+        return {id(w) for w in parameters.values() if case.grows and w.grad is None}
+
     for name_of_player, player in game.players.items():
 
         def watched(batch: Batch, name: str = name_of_player, loss: Any = player.loss) -> Any:
-            log.append((name, snapshot()))
+            log.append((name, snapshot(), idle()))
             return loss(batch)
 
         player.loss = watched
     game.play(2, progress=False)
-    log.append(("the end", snapshot()))
+    log.append(("the end", snapshot(), idle()))
     one_round = [player for player, turns in case.turns.items() for _ in range(turns)]
-    assert [player for player, _ in log] == [*one_round, *one_round, "the end"]
-    for (player, before), (_, after) in pairwise(log):
+    assert [player for player, _, _ in log] == [*one_round, *one_round, "the end"]
+    for (player, before, _), (_, after, waiting) in pairwise(log):
         own = {id(w): w for w in game.players[player].net.parameters()}
         moved = {id(parameters[key]) for key in parameters if not torch.equal(before[key], after[key])}
         assert moved <= own.keys()
-        still = [own[key] for key in own.keys() - moved]
+        still = [own[key] for key in own.keys() - moved - waiting]
         assert len(still) <= 1 and all(w.numel() == 1 for w in still)  # a last bias, where only differences count
 
 

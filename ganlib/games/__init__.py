@@ -2,7 +2,8 @@ r"""Every GAN as players and losses: each game is a few short functions that rea
 
 A game is a function of networks, data and options that returns an `engine.Game`; `engine` plays it. `adversarial`
 holds the games of a generator and a discriminator, `clustered` the one that gives itself classes, `heads` those whose
-discriminator says more than a logit, `latent` those with an encoder, `translation` those that turn images into images.
+discriminator says more than a logit, `latent` those with an encoder, `progressive` the one whose networks grow,
+`translation` those that turn images into images.
 
 GANs that differ from the first one in their losses and penalties are `gan`, or `conditional_gan`, under other names:
 
@@ -25,6 +26,7 @@ from .adversarial import Judged, conditional_gan, gan
 from .clustered import clustered_gan
 from .heads import Codes, ac_gan, eb_gan, info_gan
 from .latent import aae, bigan, encode, lr_gan, rebuild, vae, vae_gan
+from .progressive import progressive_gan
 from .translation import bicycle_gan, cycle_gan, esr_gan, pix2pix, sr_gan, star_gan
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "info_gan",
     "lr_gan",
     "pix2pix",
+    "progressive_gan",
     "rebuild",
     "sr_gan",
     "star_gan",
@@ -61,6 +64,7 @@ GAMES: dict[str, Callable[..., Game]] = {
         gan,
         conditional_gan,
         clustered_gan,
+        progressive_gan,
         ac_gan,
         info_gan,
         eb_gan,

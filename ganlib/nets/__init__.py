@@ -35,6 +35,13 @@ from ganlib.nets.encoders import (
 )
 from ganlib.nets.images import DCGANDiscriminator, DCGANGenerator, ShuffleDiscriminator, ShuffleGenerator
 from ganlib.nets.points import MLPDiscriminator, MLPGenerator
+from ganlib.nets.progressive import (
+    EqualisedConv2d,
+    PixelNorm,
+    ProgressiveDiscriminator,
+    ProgressiveGenerator,
+    at_level,
+)
 from ganlib.nets.translation import (
     DomainDiscriminator,
     ImagePool,
@@ -52,6 +59,7 @@ __all__ = [
     "DCGANDiscriminator",
     "DCGANGenerator",
     "DomainDiscriminator",
+    "EqualisedConv2d",
     "ImagePool",
     "MLPDiscriminator",
     "MLPEncoder",
@@ -61,6 +69,9 @@ __all__ = [
     "MinibatchStd",
     "Packed",
     "PatchDiscriminator",
+    "PixelNorm",
+    "ProgressiveDiscriminator",
+    "ProgressiveGenerator",
     "Referenced",
     "ResidualGenerator",
     "SelfAttention",
@@ -72,6 +83,7 @@ __all__ = [
     "TwoHeaded",
     "UNet",
     "VirtualBatchNorm",
+    "at_level",
     "logits_and_features",
     "mixes_samples",
     "parameters_count",
