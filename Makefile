@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 
-.PHONY: book test test-slow lint benchmark environment clean
+.PHONY: book test test-slow lint results benchmark environment clean
 
 book: environment  ## run every notebook, build the pages, test them
 	$(VENV) tools/build.py full
@@ -16,6 +16,9 @@ test-slow: environment  ## what takes too long for every day
 
 lint: environment
 	$(VENV) -m pytest -q tests/test_style.py tests/test_notebooks.py
+
+results: environment  ## the chapters' tables over seeds that their cells have outgrown; an hour if all have
+	$(VENV) tools/results.py
 
 benchmark: environment  ## beside vegans, torchgan and a textbook loop; half an hour, on a machine with nothing else to do
 	$(VENV) benchmarks/run.py

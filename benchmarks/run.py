@@ -18,14 +18,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import sysconfig
 import time
 import venv
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -250,36 +248,15 @@ def _turned(names: list[Any], repeat: int) -> list[Any]:
 
 def about() -> Row:
     """Where and with what this was measured."""
-    from importlib.metadata import version
-
     import torch
+
+    sys.path.append(str(ROOT / "tools"))
+    import provenance
 
     from ganlib import compute
 
-    commit = _git("rev-parse", "--short", "HEAD")
-    changed = _git("status", "--porcelain", "ganlib", "benchmarks/*.py")
-    return {
-        "date": date.today().isoformat(),
-        "commit": commit + (" with changes" if changed else ""),
-        "machine": f"{_processor()}, {os.cpu_count()} cores",
-        "bf16": compute._fast_bf16(torch.device("cpu")),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("torch", "vegans", "torchgan")},
-        },
-    }
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True).stdout.strip()
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    where = provenance.about(("torch", "vegans", "torchgan"), ("ganlib", "benchmarks/*.py"))
+    return {**where, "bf16": compute._fast_bf16(torch.device("cpu"))}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -4,7 +4,8 @@ A GAN is a game: players, the networks each one moves, and what each wants to mi
 plays any of them (`engine`), and a new GAN is two or three short loss functions (`games`). The other
 modules are the parts (`nets`, `losses`, `penalties`, `augment`, `data`), the ground they stand on (`divergences`,
 `toys`, `compute`), the judges (`metrics`, `features`) and the pictures (`plot`, `widgets`).
-`recipes` knows settings that work for a data set, `checkpoint` saves and resumes, `claims` checks what a chapter says.
+`recipes` knows settings that work for a data set, `checkpoint` saves and resumes, `claims` checks what a chapter
+says, and `results` holds tables that were measured once.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _MODULES = (
     "penalties",
     "plot",
     "recipes",
+    "results",
     "toys",
     "widgets",
 )

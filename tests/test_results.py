@@ -1,0 +1,77 @@
+"""Tables over seeds come from their chapters' cells as these are now, are whole, and say where they were measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import results as tool
+
+from ganlib import results
+
+from .notebooks import ROOT
+
+
+@pytest.mark.parametrize("name", tool.names() or ["none"])
+def test_a_table_comes_from_the_cells_of_its_chapter(name: str) -> None:
+    if name == "none":
+        assert results.names() == []
+        return
+    code = tool.cells(ROOT / "chapters" / f"{name}.ipynb")
+    kept = json.loads((tool.RESULTS / f"{name}.json").read_text(encoding="utf8"))
+    assert kept["digest"] == tool.digest(code), f"the cells have changed: python tools/results.py {name}"
+    namespace: dict[str, Any] = {"__name__": name}
+    for cell in code:
+        exec(compile(cell, name, "exec"), namespace)
+    cases = namespace["cases"]()
+    assert len(kept["rows"]) == len(cases)
+    assert all(any(case.items() <= row.items() for row in kept["rows"]) for case in cases)
+    assert {"date", "commit", "machine", "versions"} <= set(kept["about"])
+    table = results.load(name)
+    assert len(table) == len(cases) and table.attrs["about"] == kept["about"]
+
+
+def test_every_table_has_its_chapter() -> None:
+    assert results.names() == tool.names()
+
+
+def test_an_unknown_table_is_refused() -> None:
+    with pytest.raises(ValueError, match="name='07_collapse' is not known"):
+        results.load("07_collapse")
+
+
+def test_tables_are_kept_row_by_row_and_follow_their_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "chapters").mkdir()
+    notebook, log = tmp_path / "chapters" / "99_try.ipynb", tmp_path / "log"
+
+    def write(*code: str, text: str = "") -> None:
+        tagged = [{"cell_type": "code", "metadata": {"tags": ["results"]}, "source": text + c} for c in code]
+        plain = {"cell_type": "code", "metadata": {}, "source": "1 / 0"}
+        notebook.write_text(json.dumps({"cells": [plain, *tagged]}), encoding="utf8")
+
+    def rows() -> list[dict[str, Any]]:
+        tool.compute("99_try")
+        return json.loads((tmp_path / "99_try.json").read_text(encoding="utf8"))["rows"]
+
+    def measured() -> int:
+        return len(log.read_text().splitlines())
+
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    monkeypatch.setattr(tool, "RESULTS", tmp_path)
+    cases = "def cases():\n    return [{'method': m, 'seed': s} for m in 'ab' for s in range(2)]"
+    measure = (
+        f"def measure(method, seed):\n    print(method, file=open({str(log)!r}, 'a'))\n    return {{'x': seed * 2}}"
+    )
+    write(cases, measure.replace("return", "assert method == 'a'\n    return"))
+    with pytest.raises(AssertionError):
+        tool.compute("99_try")
+    kept = json.loads((tmp_path / "99_try.json").read_text(encoding="utf8"))["rows"]
+    assert kept == [{"method": "a", "seed": 0, "x": 0}, {"method": "a", "seed": 1, "x": 2}]
+    write(cases, measure)
+    assert len(rows()) == 4 and measured() == 3 + 4  # the cells have changed: all of them again
+    write(cases, measure, text="# a remark\n")
+    assert len(rows()) == 4 and measured() == 7  # nothing that counts has
+    write(cases.replace("'ab'", "'b'"), measure)
+    assert [row["method"] for row in rows()] == ["b", "b"]

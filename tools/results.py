@@ -1,0 +1,86 @@
+"""Compute the tables over seeds that a chapter has no time for: `make results`, or with the name of a chapter
+`python tools/results.py 07_mode_collapse`.
+
+A chapter that has such a table tags the code cells which produce it `results`. Run one after another they define
+`cases()`, a list of mappings (one row each, its seed among them), and `measure(**case)`, the numbers of that row. Each
+case is measured on one thread at full budget and kept at once, with the machine and a digest of the cells, in
+`ganlib/assets/results/`, where `ganlib.results` finds it: what is there is not measured again, unless the cells have
+changed. So a table comes from the code that its readers see, and `tests/test_results.py` refuses one that does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from provenance import about
+
+ROOT = Path(__file__).resolve().parent.parent
+
+RESULTS = ROOT / "ganlib" / "assets" / "results"
+TAG = "results"
+
+
+def cells(notebook: Path) -> list[str]:
+    """The code of the cells tagged `results`, in their order."""
+    found = json.loads(notebook.read_text(encoding="utf8"))["cells"]
+    return ["".join(c["source"]) for c in found if c["cell_type"] == "code" and TAG in c["metadata"].get("tags", [])]
+
+
+def digest(code: list[str]) -> str:
+    """Changes with what the code does, not with its comments or layout."""
+    return hashlib.sha256("\n".join(ast.unparse(ast.parse(cell)) for cell in code).encode()).hexdigest()[:16]
+
+
+def names() -> list[str]:
+    """The chapters that have a table."""
+    return sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb") if cells(path))
+
+
+def compute(name: str) -> None:
+    """Measure what is missing in the table of this chapter."""
+    code = cells(ROOT / "chapters" / f"{name}.ipynb")
+    file, mark = RESULTS / f"{name}.json", digest(code)
+    kept: dict[str, Any] = json.loads(file.read_text(encoding="utf8")) if file.exists() else {}
+    rows: list[dict[str, Any]] = kept.get("rows", []) if kept.get("digest") == mark else []
+    namespace: dict[str, Any] = {"__name__": name}
+    for cell in code:
+        exec(compile(cell, name, "exec"), namespace)
+    cases: list[dict[str, Any]] = namespace["cases"]()
+    rows = [row for row in rows if any(case.items() <= row.items() for case in cases)]
+    todo = [case for case in cases if not any(case.items() <= row.items() for row in rows)]
+    where = about(("torch",), ("ganlib/*.py", f"chapters/{name}.ipynb"))
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for i, case in enumerate(todo):
+        began = time.perf_counter()
+        rows.append({**case, **namespace["measure"](**case)})
+        table = {"about": where, "digest": mark, "rows": rows}
+        new = file.with_suffix(".part")
+        new.write_text(json.dumps(table, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf8")
+        os.replace(new, file)
+        print(f"{name} {i + 1}/{len(todo)}, {time.perf_counter() - began:.0f} s: {rows[-1]}", flush=True)
+
+
+def main() -> None:
+    """The tables asked for, or all of them."""
+    import torch
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="*", help=f"{', '.join(names()) or 'no chapter has a table'}; all by default")
+    asked = parser.parse_args().name or names()
+    for name in asked:
+        if name not in names():
+            parser.error(f"chapter {name!r} has no cells tagged {TAG!r}; those that do: {', '.join(names())}")
+    torch.set_num_threads(1)
+    for name in asked:
+        compute(name)
+
+
+if __name__ == "__main__":
+    main()
