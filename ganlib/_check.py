@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from numbers import Integral, Real
 
 import numpy as np
+import torch
 from torch import Tensor
 
 
@@ -88,3 +89,13 @@ def shape(name: str, tensor: Tensor, expected: str, ok: bool) -> None:
         raise TypeError(f"{name} must be a tensor of shape {expected}, got {type(tensor).__name__}")
     if not ok:
         raise ValueError(f"{name} must have shape {expected}, got {tuple(tensor.shape)}")
+
+
+def all_finite(name: str, tensor: Tensor) -> None:
+    """Refuse a tensor with NaN or infinities, in one pass that keeps nothing.
+
+    Raises:
+        ValueError: names the argument.
+    """
+    if tensor.numel() and not torch.stack(tensor.aminmax()).isfinite().all():
+        raise ValueError(f"{name} must be finite, got NaN or infinity")

@@ -163,7 +163,7 @@ def _train(options: argparse.Namespace) -> int:
             game.play(
                 left,
                 seconds=seconds,
-                every=MEASURE_EVERY,
+                every=MEASURE_EVERY if judge else None,
                 watch=judge and (lambda g: {"frechet": judge(g.sample(1000, seed=1))}),
                 best=judge and "frechet",
                 save=run,
@@ -360,7 +360,9 @@ def _judge(settings: Settings, game: Game) -> Callable[[Tensor], float] | None:
     from . import metrics
 
     shape = game.draw("generator").real.shape[1:]
-    return metrics.frechet_digits if settings.data in ("digits", "mnist") and shape == (1, 28, 28) else None
+    if settings.data not in ("digits", "mnist") or shape != (1, 28, 28):
+        return None
+    return lambda images: metrics.frechet_digits(images.clamp(-1, 1))  # as they are written
 
 
 def _metrics(settings: Settings, game: Game) -> dict[str, float]:
@@ -382,7 +384,7 @@ def _metrics(settings: Settings, game: Game) -> dict[str, float]:
         found["frechet"] = judge(samples)
         if settings.game in ("conditional_gan", "ac_gan"):
             asked = torch.arange(len(samples)) % len(game.data.classes)  # in turn, as `sample` asks for them
-            found["label_accuracy"] = metrics.class_accuracy(samples, asked)
+            found["label_accuracy"] = metrics.class_accuracy(samples.clamp(-1, 1), asked)
         return found
     rng, size = compute.generator(0, "evaluate"), getattr(game.data, "__len__", lambda: 5000)()
     real = torch.cat([game._draw_data(min(size, 5000), rng)[0] for _ in range(-(-5000 // size))])[:5000].cpu()

@@ -37,7 +37,7 @@ def device() -> torch.device:
     """
     name = os.environ.get("GANLIB_DEVICE", "")
     if name:
-        return _usable(name)
+        return _usable("GANLIB_DEVICE", name)
     if torch.accelerator.is_available():
         found = torch.accelerator.current_accelerator()
         assert found is not None
@@ -45,14 +45,14 @@ def device() -> torch.device:
     return torch.device("cpu")
 
 
-def _usable(name: str) -> torch.device:
-    """The device of this name, or a `ValueError` that lists the ones this machine has."""
+def _usable(asked_by: str, name: str) -> torch.device:
+    """The device of this name, or a `ValueError` that says who asked for it and lists the ones this machine has."""
     try:
         chosen = torch.device(name)
         torch.empty(1, device=chosen).cpu()
     except (RuntimeError, AssertionError, ImportError) as error:
         names = ", ".join(_present())
-        raise ValueError(f"GANLIB_DEVICE={name!r} cannot be used here; choose one of: {names}") from error
+        raise ValueError(f"{asked_by}={name!r} cannot be used here; choose one of: {names}") from error
     return chosen
 
 
@@ -93,6 +93,11 @@ def _resolved(chosen: torch.device | str | None) -> torch.device:
         return device() if chosen is None else torch.device(chosen)
     except RuntimeError as error:  # torch lists every kind of device it was ever written for
         raise ValueError(f"device={chosen!r} is no device; choose one of: {', '.join(_present())}") from error
+
+
+def _asked(chosen: torch.device | str | None) -> torch.device:
+    """The device that somebody wants to compute on, once it is seen to work; by default `device()`."""
+    return device() if chosen is None else _usable("device", str(_resolved(chosen)))
 
 
 def _fast_bf16(chosen: torch.device) -> bool:

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from . import compute
-from ._check import finite, positive_int
+from ._check import all_finite, finite, positive_int
 
 if TYPE_CHECKING:
     import pandas
@@ -177,7 +177,7 @@ class Game:
         if generator not in players:
             raise ValueError(f"generator={generator!r} is not a player; the players are: {', '.join(players)}")
         self.players = dict(players)
-        self.device = compute._resolved(device)
+        self.device = compute._asked(device)
         self.batch = positive_int("batch", batch)
         self._rank, self._processes = compute.world()
         if self.batch % self._processes:
@@ -294,7 +294,9 @@ class Game:
         limit = None if steps is None else positive_int("steps", steps)
         if seconds is not None and finite("seconds", seconds) <= 0:
             raise ValueError(f"seconds must be above 0, got {seconds}")
-        every = 1 if every is None else positive_int("every", every)
+        if every is not None and positive_int("every", every) and watch is None:
+            raise ValueError(f"every={every} needs a watch to call")
+        every = 1 if every is None else every
         positive_int("save_every", save_every)
         if best is not None and (watch is None or save is None):
             raise ValueError(f"best={best!r} needs a watch that measures it and a folder to save to")
@@ -605,6 +607,7 @@ def _drawer(data: Any, batch: int, device: torch.device, dtype: torch.dtype) -> 
             )
         if data.dtype != dtype:
             raise TypeError(f"data must be {dtype} like the generator's parameters, got {data.dtype}")
+        all_finite("data", data)
         here = data.to(device)
 
         def draw_rows(n: int, rng: torch.Generator) -> tuple[Tensor, None, None]:

@@ -22,6 +22,8 @@ from . import _check
 FEATURES = 64
 """The number of features of an image."""
 _CHUNK = 500
+_ROUNDING = 0.01
+"""How far beyond [-1, 1] an image may reach: more than any way to scale 0 … 255 does."""
 
 
 class DigitClassifier(nn.Module):
@@ -81,7 +83,7 @@ def digit_features(images: Tensor) -> Tensor:
         (N, 64) float32, on the CPU.
 
     Raises:
-        TypeError, ValueError: images of another type or shape, or floats that are not finite.
+        TypeError, ValueError: images of another type or shape, or floats outside [-1, 1].
     """
     return _in_chunks(digit_classifier().features, images)
 
@@ -96,7 +98,7 @@ def digit_logits(images: Tensor) -> Tensor:
         (N, 10) logits, float32, on the CPU.
 
     Raises:
-        TypeError, ValueError: images of another type or shape, or floats that are not finite.
+        TypeError, ValueError: images of another type or shape, or floats outside [-1, 1].
     """
     return _in_chunks(digit_classifier(), images)
 
@@ -110,6 +112,8 @@ def _in_chunks(function: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
     elif not images.is_floating_point():
         raise TypeError(f"images must be floats in [-1, 1] or uint8, got {images.dtype}")
     images = images.detach().float().cpu()
-    if not images.isfinite().all():
-        raise ValueError("images must be finite, got NaN or infinity")
+    _check.all_finite("images", images)
+    low, high = (value.item() for value in images.aminmax())
+    if low < -1 - _ROUNDING or high > 1 + _ROUNDING:
+        raise ValueError(f"images must be floats in [-1, 1] or uint8, got floats from {low:.4g} to {high:.4g}")
     return torch.cat([function(chunk) for chunk in images.split(_CHUNK)])

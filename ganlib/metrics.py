@@ -211,8 +211,7 @@ def inception_score(logits: Tensor, splits: int = 10) -> InceptionScore:
     """
     ok = isinstance(logits, Tensor) and logits.ndim == 2 and logits.shape[1] >= 2 and len(logits) > 0
     _check.shape("logits", logits, "(N, classes) with at least 2 classes", ok)
-    if not logits.isfinite().all():
-        raise ValueError("logits must be finite, got NaN or infinity")
+    _check.all_finite("logits", logits)
     if _check.positive_int("splits", splits) > len(logits):
         raise ValueError(f"splits must be at most the {len(logits)} samples, got {splits}")
     log_p = logits.detach().cpu().double().log_softmax(1)
@@ -359,8 +358,7 @@ def sliced_wasserstein(a: Tensor, b: Tensor, projections: int = 256, order: int 
         _check.shape(
             name, values, "(N, …) with N ≥ 1", isinstance(values, Tensor) and values.ndim >= 2 and len(values) > 0
         )
-        if not values.isfinite().all():
-            raise ValueError(f"{name} must be finite, got NaN or infinity")
+        _check.all_finite(name, values)
     _check.shape("b", b, f"(M, {', '.join(map(str, a.shape[1:]))}) like a", a.shape[1:] == b.shape[1:])
     if order not in (1, 2):
         raise ValueError(f"order must be 1 or 2, got {order!r}")
@@ -530,8 +528,7 @@ def modes(samples: Tensor, mixture: toys.Mixture, minimum: int = 20) -> ModeRepo
     ok = isinstance(samples, Tensor) and samples.ndim == 2 and samples.shape[1] == mixture.dim and len(samples) > 0
     _check.shape("samples", samples, f"(N, {mixture.dim}) with N ≥ 1", ok)
     samples = samples.detach().cpu().double()
-    if not samples.isfinite().all():
-        raise ValueError("samples must be finite, got NaN or infinity")
+    _check.all_finite("samples", samples)
     total = len(mixture.weights)
     distances = [torch.cdist(chunk, mixture.centres).min(1) for chunk in samples.split(_CHUNK)]
     distance, nearest_mode = (torch.cat(parts) for parts in zip(*distances, strict=True))
@@ -588,8 +585,7 @@ def _same_features(**sets: Tensor) -> None:
     """Refuse what are not two sets (N, F) of finite features of one kind."""
     for name, values in sets.items():
         _check.shape(name, values, "(N, F)", isinstance(values, Tensor) and values.ndim == 2 and values.numel() > 0)
-        if not values.isfinite().all():
-            raise ValueError(f"{name} must be finite, got NaN or infinity")
+        _check.all_finite(name, values)
     (first, a), (second, b) = sets.items()
     if a.shape[1] != b.shape[1]:
         raise ValueError(f"{second} must have the {a.shape[1]} features of {first}, got {b.shape[1]}")

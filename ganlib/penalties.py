@@ -436,6 +436,9 @@ PENALTIES: dict[str, Callable[..., Penalty]] = {
     "l1": l1,
 }
 
+#: Names of those that ask for the slope at each sample, which a discriminator with BatchNorm has not.
+OF_SLOPES = ("r1", "r2", "r1_r2", "gradient_penalty", "dragan")
+
 
 def get(penalty: str | Penalty | None) -> Penalty | None:
     """The penalty of that name at its default weight; a `Penalty`, or `None` for no penalty, passes through.

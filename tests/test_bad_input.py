@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,8 @@ BAD: dict[str, list[tuple[Callable[[], Any], type[Exception], str]]] = {
             "generator='critic' is not a player; the players are: generator",
         ),
         (lambda: game(device="tpu9"), ValueError, "device='tpu9' is no device; choose one of: cpu"),
+        (lambda: game(device="meta"), ValueError, "device='meta' cannot be used here; choose one of: cpu"),
+        (lambda: gan(device="meta"), ValueError, "device='meta' cannot be used here; choose one of: cpu"),
         (lambda: game(prior=lambda n, rng: zeros(n)), ValueError, "prior(n, rng) must return z of shape (n, latent)"),
         (lambda: game(settings={"x": zeros(1)}), TypeError, "settings must be words and numbers"),
         (lambda: Game({}, tiny_data()), TypeError, "players must be a mapping from names to at least one Player"),
@@ -102,6 +105,7 @@ BAD: dict[str, list[tuple[Callable[[], Any], type[Exception], str]]] = {
         (lambda: Game({"generator": player(g())}, zeros(100)), ValueError, "data must be a float tensor (N, …)"),
         (lambda: Game({"generator": player(g())}, zeros(0, 2)), ValueError, "with N > 0"),
         (lambda: Game({"generator": player(g())}, ones(100, 2).long()), ValueError, "data must be a float tensor"),
+        (lambda: Game({"generator": player(g())}, ones(100, 2) * NAN), ValueError, "data must be finite, got NaN"),
         (lambda: Game({"generator": player(g())}, ones(100, 2).double()), TypeError, "data must be torch.float32"),
         (
             lambda: Game({"generator": Player(g(), len, torch.optim.SGD(d().parameters(), 0.1))}, tiny_data()),
@@ -120,6 +124,7 @@ BAD: dict[str, list[tuple[Callable[[], Any], type[Exception], str]]] = {
         (lambda: game().play(seconds=NAN), ValueError, "seconds must be a finite number"),
         (lambda: game().play(seconds="1"), TypeError, "seconds must be a finite number"),
         (lambda: game().play(1, every=0), ValueError, "every must be a whole number of at least 1"),
+        (lambda: game().play(1, every=2), ValueError, "every=2 needs a watch to call"),
         (lambda: game().play(1, save_every=0), ValueError, "save_every must be a whole number of at least 1"),
         (lambda: game().play(1, best="frechet"), ValueError, "best='frechet' needs a watch"),
         (lambda: game().play(1, watch=lambda g: 3.0, progress=False), TypeError, "watch must return a mapping or None"),
@@ -189,7 +194,7 @@ BAD: dict[str, list[tuple[Callable[[], Any], type[Exception], str]]] = {
                 nets.PatchDiscriminator(width=4),
                 data.load("scenes", size=16),
                 batch=2,
-            ).play(1, progress=False),
+            ),
             TypeError,
             "the discriminator must return (logits, logits of the domains), such as nets.DomainDiscriminator",
         ),
@@ -200,10 +205,41 @@ BAD: dict[str, list[tuple[Callable[[], Any], type[Exception], str]]] = {
                 nets.PatchDiscriminator(inputs=3, width=4),
                 data.load_pairs("scenes", size=16),
                 batch=2,
-            ).play(1, progress=False),
+            ),
             TypeError,
             "the encoder must return (mean, log-variance), such as nets.ShuffleEncoder(gaussian=True)",
         ),
+        (
+            lambda: games.bicycle_gan(
+                nets.UNet(16, width=4, latent=2),
+                nets.ShuffleEncoder(16, 3, latent=3, width=4),
+                nets.PatchDiscriminator(inputs=3, width=4),
+                data.load_pairs("scenes", size=16),
+                batch=2,
+            ),
+            ValueError,
+            "mean and log-variance of the encoder must have shape (2, 2) like z, got (2, 3)",
+        ),
+        (
+            lambda: games.pix2pix(
+                nets.UNet(16, width=4),
+                nets.PatchDiscriminator(width=4),
+                data.load_pairs("scenes", size=16),
+                batch=2,
+            ),
+            ValueError,
+            "inputs must be left out: this network was made with inputs=0",
+        ),
+        (
+            lambda: games.conditional_gan(g(), d(), points(), bach=4),
+            ValueError,
+            "conditional_gan option='bach' is not known; choose one of: batch",
+        ),
+        (lambda: games.ac_gan(g(), d(), points(), also=len), ValueError, "ac_gan option='also' is not known"),
+        (lambda: games.info_gan(g(), d(), points(), steps=4), ValueError, "info_gan option='steps' is not known"),
+        (lambda: games.eb_gan(g(), d(), points(), aug=4), ValueError, "eb_gan option='aug' is not known"),
+        (lambda: games.clustered_gan(g(), d(), points(), x=4), ValueError, "clustered_gan option='x' is not known"),
+        (lambda: games.lr_gan(g(), d(), d(), points(), seeds=4), ValueError, "lr_gan option='seeds' is not known"),
         (lambda: games.get("pix2pik"), ValueError, "game='pix2pik' is not known; choose one of: pix2pix"),
     ],
     "nets": [
@@ -223,7 +259,7 @@ BAD: dict[str, list[tuple[Callable[[], Any], type[Exception], str]]] = {
         (lambda: nets.DCGANDiscriminator()(zeros(4, 28, 28)), ValueError, "(N, 1, 28, 28), got (4, 28, 28)"),
         (lambda: nets.UNet(28), ValueError, "size must be a power of two of at least 8, got 28"),
         (lambda: nets.MinibatchStd(1), ValueError, "group must be a whole number of at least 2, got 1"),
-        (lambda: nets.MinibatchStd(4)(zeros(6, 3)), ValueError, "N a multiple of group=4"),
+        (lambda: nets.MinibatchStd(4)(zeros(6, 3)), ValueError, "N, the batch, a multiple of group=4"),
         (lambda: nets.Packed(nets.MLPDiscriminator(classes=3)), ValueError, "net must be made without classes"),
     ],
     "losses and penalties": [
@@ -265,6 +301,13 @@ BAD: dict[str, list[tuple[Callable[[], Any], type[Exception], str]]] = {
         ),
         (lambda: metrics.modes(zeros(10, 3), toys.ring()), ValueError, "samples must have shape"),
         (lambda: metrics.modes(zeros(10, 2), "ring"), TypeError, "mixture must be"),
+        (
+            lambda: metrics.frechet_digits(torch.linspace(0, 255, 784 * 70).view(70, 1, 28, 28)),
+            ValueError,
+            "images must be floats in [-1, 1] or uint8, got floats from 0 to 255",
+        ),
+        (lambda: features.digit_features(digits() - 1.1), ValueError, "got floats from -1.1 to -1.1"),
+        (lambda: features.digit_logits(digits() / 0), ValueError, "images must be finite, got NaN or infinity"),
         (lambda: features.digit_features(zeros(2, 3, 28, 28)), ValueError, "images must have shape"),
         (lambda: metrics.kid(zeros(5, 2), zeros(5, 3)), ValueError, "features_b must"),
         (
@@ -285,6 +328,8 @@ BAD: dict[str, list[tuple[Callable[[], Any], type[Exception], str]]] = {
         (lambda: data.Dataset("x", zeros(3, 2), zeros(3), ("a",)), TypeError, "y must be whole numbers"),
         (lambda: data.Dataset("x", zeros(3, 2), zeros(2).long(), ("a",)), ValueError, "y must have shape (3,)"),
         (lambda: data.Dataset("x", zeros(3, 2), ones(3).long(), ("a",)), ValueError, "y must lie between 0 and 0"),
+        (lambda: data.Dataset("x", zeros(3, 2) / 0), ValueError, "x must be finite, got NaN or infinity"),
+        (lambda: data.Dataset("x", ones(3, 2) / 0), ValueError, "x must be finite, got NaN or infinity"),
         (lambda: points().draw(100, torch.Generator()), ValueError, "batch must be at most the 40 samples"),
         (lambda: points().draw(3, 0), TypeError, "generator must be a torch.Generator"),
         (lambda: points().image_shape, ValueError, "not images"),
@@ -342,6 +387,33 @@ def one_net_twice() -> Game:
 def test_bad_input_is_named(call: Callable[[], Any], error: type[Exception], words: str):
     with pytest.raises(error, match=re.escape(words)):
         call()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a driver")
+def test_an_accelerator_that_is_not_there_is_refused_with_what_is():
+    with pytest.raises(ValueError, match="^device='cuda' cannot be used here; choose one of: cpu"):
+        gan(device="cuda")
+
+
+def dcgan(batch_norm: bool, penalty: Any) -> Game:
+    shape = {"size": 16, "channels": 1, "width": 2}
+    pair = nets.DCGANGenerator(**shape), nets.DCGANDiscriminator(**shape, batch_norm=batch_norm)
+    return games.gan(*pair, zeros(9, 1, 16, 16), penalty=penalty, batch=4)
+
+
+@pytest.mark.parametrize("penalty", penalties.OF_SLOPES)
+def test_a_slope_at_each_sample_beside_batch_norm_is_warned_of(penalty: str):
+    with pytest.warns(
+        UserWarning, match=rf"^penalty {penalty} is for a .* in its BatchNorm '\S+' samples meet"
+    ) as said:
+        dcgan(True, penalty)
+    assert said[0].filename == __file__  # the reader's line
+
+
+@pytest.mark.parametrize(("batch_norm", "penalty"), [(False, "r1"), (True, "weight_clipping"), (True, ())])
+def test_what_batch_norm_does_not_disturb_is_not_warned_of(batch_norm: bool, penalty: Any):
+    with warnings.catch_warnings(action="error"):
+        dcgan(batch_norm, penalty)
 
 
 def test_there_are_a_hundred_kinds():

@@ -134,7 +134,7 @@ def test_packs_are_judged_together(tmp_path: Path) -> None:
     assert real.shape == (8,) and isinstance(terms, dict)
     assert terms["loss"].item() == pytest.approx(losses.get("rpgan").discriminator(real, fake).item(), abs=1e-6)
     game.play(2, progress=False)
-    with pytest.raises(ValueError, match="N a multiple of pack=3"):
+    with pytest.raises(ValueError, match="N, the batch, a multiple of pack=3"):
         point_game(discriminator=nets.Packed(nets.MLPDiscriminator(6), 3))
 
 

@@ -29,7 +29,7 @@ class Dataset:
 
     Raises:
         TypeError: x or y has another type.
-        ValueError: x is empty or of another shape, or y does not fit it.
+        ValueError: x is empty, of another shape or not finite, or y does not fit it.
     """
 
     name: str
@@ -51,6 +51,8 @@ class Dataset:
             _check.shape("x", x, "(N, D) for float32 points", x.dim() == 2)
         if x.numel() == 0:
             raise ValueError(f"{self.name} holds no samples" + ("" if self.split == "all" else f" for {self.split}"))
+        if x.is_floating_point():
+            _check.all_finite("x", x)
         if y is None:
             return
         _check.shape("y", y, f"({len(x)},)", isinstance(y, Tensor) and y.shape == (len(x),))

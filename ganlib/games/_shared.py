@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import inspect
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypedDict
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .. import compute, losses, penalties
 from .._check import finite, one_of
@@ -123,6 +127,7 @@ class _Contest(_Table):
 
     def judging(self, net: nn.Module, loss: Callable[[Batch], Terms], turns: int) -> Player:
         """A player that learns at the discriminator's rate, and after whose updates penalties may project."""
+        _warn_of_batch_norm(net, self.due)
 
         def after(net: nn.Module) -> None:
             for p in self.due:
@@ -143,7 +148,7 @@ class _Contest(_Table):
 
 def _place(device: torch.device | str | None, precision: str | None) -> tuple[torch.device, str]:
     """The device and the precision that are asked for, or what `compute` finds."""
-    place = compute._resolved(device)
+    place = compute._asked(device)
     precision = compute.precision(place) if precision is None else precision
     one_of("precision", precision, compute.PRECISIONS)
     return place, precision
@@ -189,6 +194,29 @@ def _due(penalty: str | Penalty | Sequence[str | Penalty], players: tuple[str, .
     return due
 
 
+def _known(game: str, options: Mapping[str, Any], play: Callable[..., Game], *own: str) -> None:
+    """Refuse an option that `play`, which this game is made with, does not take, or that the game itself sets."""
+    taken = [name for name, p in inspect.signature(play).parameters.items() if p.kind is p.KEYWORD_ONLY]
+    for name in options:
+        one_of(f"{game} option", name, [option for option in taken if option not in own])
+
+
+def _warn_of_batch_norm(net: nn.Module, due: Iterable[Penalty]) -> None:
+    """A slope at each sample is not defined where each logit depends on all samples (Gulrajani et al. 2017, section 4).
+
+    It can be computed all the same, and now and then trains: so this is no error.
+    """
+    slopes = next((p.name for p in due if p.name in penalties.OF_SLOPES), None)
+    layer = next((name for name, module in net.named_modules() if isinstance(module, _BatchNorm)), None)
+    if slopes is not None and layer is not None:
+        warnings.warn(
+            f"penalty {slopes} is for a discriminator that judges each sample by itself, and in its BatchNorm "
+            f"{layer!r} samples meet: make it without, as nets.DCGANDiscriminator(batch_norm=False), or with "
+            f"nn.GroupNorm or nn.InstanceNorm2d",
+            stacklevel=4,
+        )
+
+
 def _adam(net: nn.Module, lr: float, betas: tuple[float, float], device: torch.device) -> torch.optim.Adam:
     if finite("lr", lr) <= 0:
         raise ValueError(f"lr must be above 0, got {lr}")
@@ -222,6 +250,17 @@ def _conditional(data: Any, **nets: nn.Module) -> bool:
         if classes != count:
             raise ValueError(f"{name}.classes must be {count}, as the data have, got {classes}")
     return True
+
+
+@contextmanager
+def _at_rest(net: nn.Module) -> Iterator[nn.Module]:
+    """The network in evaluation mode, and afterwards as it was."""
+    training = net.training
+    net.eval()
+    try:
+        yield net
+    finally:
+        net.train(training)
 
 
 def _described(game: Game, name: str, **settings: Any) -> Game:

@@ -20,7 +20,7 @@ from .._check import finite, positive_int
 from ..engine import Batch, Game
 from ..nets import mixes_samples
 from ..penalties import Critic, Penalty
-from ._shared import Options, Terms, _classes_of, _Contest
+from ._shared import Options, Terms, _classes_of, _Contest, _known
 from ._unrolled import _unroll
 
 
@@ -202,6 +202,7 @@ def conditional_gan(generator: nn.Module, discriminator: nn.Module, data: Any, *
     Raises:
         ValueError, TypeError: as `gan`, and where labels or classes are missing or do not match.
     """
+    _known("conditional_gan", options, gan, "conditional")
     count = _classes_of(data)
     if count is None:
         raise ValueError("data have no labels; a conditional game needs them (games.gan does not)")

@@ -18,6 +18,7 @@ from torch import nn
 from .. import data as datasets
 from ..engine import Game
 from ..nets import Clustered
+from ._shared import _known
 from .adversarial import gan
 
 
@@ -36,6 +37,7 @@ def clustered_gan(generator: nn.Module, discriminator: nn.Module, data: Any, **o
     Raises:
         ValueError, TypeError: as `gan`, and where data or classes do not fit.
     """
+    _known("clustered_gan", options, gan, "conditional")
     if not isinstance(data, datasets.Dataset):
         raise TypeError(f"data must be a data.Dataset, whose samples can be clustered, got {type(data).__name__}")
     count = getattr(generator, "classes", None)

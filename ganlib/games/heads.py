@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from .. import compute, losses
 from .._check import finite, positive_int
 from ..engine import Game
-from ._shared import _classes_of, _conditional, _described
+from ._shared import _classes_of, _conditional, _described, _known
 from .adversarial import Judged, gan
 
 
@@ -47,6 +47,7 @@ def ac_gan(
     Raises:
         ValueError, TypeError: as `gan`, and where labels, classes or heads are missing or do not match.
     """
+    _known("ac_gan", options, gan, "conditional", "also")
     count = _classes_of(data)
     if count is None:
         raise ValueError("data have no labels; games.ac_gan needs them (games.gan does not)")
@@ -164,6 +165,7 @@ def info_gan(
     Raises:
         ValueError, TypeError: as `gan`, and where codes, latents or heads do not fit.
     """
+    _known("info_gan", options, gan, "conditional", "prior", "also")
     codes = Codes() if codes is None else codes
     if not isinstance(codes, Codes):
         raise TypeError(f"codes must be a games.Codes, got {codes!r}")
@@ -218,6 +220,7 @@ def eb_gan(
     """
     if "loss" in options:
         raise TypeError("loss must be left out: this game has its own, losses.energy_based(margin)")
+    _known("eb_gan", options, gan, "loss", "conditional", "also")
     weight = finite("pulling_away", pulling_away, minimum=0)
     loss = losses.energy_based(margin)
 

@@ -14,8 +14,7 @@ E is the encoder, G the generator (the decoder), D the discriminator. All networ
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Unpack
 
@@ -28,7 +27,7 @@ from .._check import finite, one_of
 from ..engine import Batch, Game
 from ..nets.encoders import Autoencoder, logits_and_features
 from ..penalties import Critic, Penalty
-from ._shared import Options, _conditional, _Contest, _described, _labels_for, _Table
+from ._shared import Options, _at_rest, _conditional, _Contest, _described, _known, _labels_for, _Table
 from .adversarial import Judged, gan
 
 #: What the encoder and the autoencoder games learn with, where nothing else is asked for.
@@ -349,6 +348,7 @@ def lr_gan(
     Raises:
         ValueError, TypeError: naming the argument, what came, and what would be right.
     """
+    _known("lr_gan", options, gan, "conditional", "also")
     weight = finite("latent_l1", latent_l1, minimum=0)
     both = _paired(generator, encoder, data, discriminator)
     table = _Table(Options(**{k: options[k] for k in ("device", "precision") if k in options}))  # type: ignore[typeddict-item]
@@ -433,17 +433,6 @@ def _fitting(game: Game, encoder: nn.Module, judge: Callable[[Batch], Tensor] | 
                 f"the discriminator must return logits of shape ({len(batch.z)},), got {tuple(logits.shape)}"
             )
     return game
-
-
-@contextmanager
-def _at_rest(net: nn.Module) -> Iterator[nn.Module]:
-    """The network in evaluation mode, and afterwards as it was."""
-    training = net.training
-    net.eval()
-    try:
-        yield net
-    finally:
-        net.train(training)
 
 
 def _drawn(mean: Tensor, log_variance: Tensor, rng: torch.Generator) -> Tensor:

@@ -23,12 +23,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import losses
+from .. import _check, losses
 from .._check import finite
 from ..engine import Batch, Game, Player, _seeded
 from ..nets.translation import ImagePool
 from ..penalties import Critic, Penalty
-from ._shared import Options, _Contest
+from ._shared import Options, _at_rest, _Contest
 
 
 def pix2pix(
@@ -90,7 +90,8 @@ def pix2pix(
         "discriminator": table.judging(discriminator, discriminator_loss, turns),
         "generator": table.making(generator, generator_loss),
     }
-    return table.game("pix2pix", players, data, weights, sampler=sampler, latent=0)
+    looks = {"discriminator": lambda batch: beside(_pair(batch)[0]).logits(batch.real)}
+    return table.game("pix2pix", players, data, weights, sampler=sampler, latent=0, looks=looks)
 
 
 def cycle_gan(
@@ -195,6 +196,10 @@ def cycle_gan(
         {**weights, "pool": pool},
         sampler=sampler,
         latent=0,
+        looks={
+            "discriminator": lambda batch: judge.logits(batch.real),
+            "inverse_discriminator": lambda batch: inverse_judge.logits(_pair(batch)[0]),
+        },
         memory={"pool": pool_y, "inverse_pool": pool_x} if pool else {},
     )
 
@@ -294,7 +299,14 @@ def bicycle_gan(
         "encoder": table.making(encoder, encoder_loss),
         "generator": table.making(generator, generator_loss),
     }
-    return table.game("bicycle_gan", players, data, weights, sampler=sampler)
+
+    def look(batch: Batch) -> None:
+        wanted = batch.z.shape
+        for said in encode(batch.real, batch.rng)[1:]:
+            _check.shape("mean and log-variance of the encoder", said, f"{tuple(wanted)} like z", said.shape == wanted)
+
+    looks = {"discriminator": lambda batch: beside(_pair(batch)[0]).logits(batch.real), "encoder": look}
+    return table.game("bicycle_gan", players, data, weights, sampler=sampler, looks=looks)
 
 
 def star_gan(
@@ -380,7 +392,13 @@ def star_gan(
         "discriminator": table.judging(discriminator, discriminator_loss, turns),
         "generator": table.making(generator, generator_loss),
     }
-    return table.game("star_gan", players, data, weights, sampler=sampler, latent=0)
+
+    def look(batch: Batch) -> None:
+        _, domains = _two(table.run(discriminator, batch.real), "discriminator", _DOMAINS)
+        wanted = (len(batch.real), count)
+        _check.shape("logits of the domains of the discriminator", domains, str(wanted), domains.shape == wanted)
+
+    return table.game("star_gan", players, data, weights, sampler=sampler, latent=0, looks={"discriminator": look})
 
 
 def sr_gan(
@@ -524,7 +542,8 @@ def _super_resolution(
         "discriminator": table.judging(discriminator, discriminator_loss, turns),
         "generator": table.making(generator, generator_loss),
     }
-    return table.game(name, players, data, settings, sampler=sampler, latent=0)
+    looks = {"discriminator": lambda batch: judge.logits(batch.real)}
+    return table.game(name, players, data, settings, sampler=sampler, latent=0, looks=looks)
 
 
 class _Judge(Critic):
@@ -572,13 +591,25 @@ class _Translation(_Contest):
         return self.rule.generator(real_logits, self.logits(judge, fake))
 
     def game(
-        self, name: str, players: Mapping[str, Player], data: Any, settings: Mapping[str, Any], **more: Any
+        self,
+        name: str,
+        players: Mapping[str, Player],
+        data: Any,
+        settings: Mapping[str, Any],
+        *,
+        looks: Mapping[str, Callable[[Batch], object]] | None = None,
+        **more: Any,
     ) -> Game:
-        """The game, once its generator is seen to make what the data hold."""
+        """The game, once its generator is seen to make what the data hold, and each player of `looks` to say of a
+        batch of them what the game wants to hear."""
         game = super().game(name, players, data, settings, **more)
-        made, wanted = game.sample(1).shape[1:], game.draw("generator").real.shape[1:]
+        batch = game.draw("generator")
+        made, wanted = game.sample(1).shape[1:], batch.real.shape[1:]
         if made != wanted:
             raise ValueError(f"the generator's images have shape {tuple(made)}, but those of the data {tuple(wanted)}")
+        for player, look in (looks or {}).items():
+            with torch.no_grad(), _at_rest(players[player].net):
+                look(batch)
         return game
 
 

@@ -33,7 +33,7 @@ def mixes_samples(net: nn.Module) -> bool:
 
 def _groups(x: Tensor, size: int, what: str) -> int:
     """How many groups of `size` consecutive samples there are."""
-    _check.shape("x", x, f"(N, …) with N a multiple of {what}={size}", len(x) > 0 and len(x) % size == 0)
+    _check.shape("x", x, f"(N, …) with N, the batch, a multiple of {what}={size}", len(x) > 0 and len(x) % size == 0)
     return len(x) // size
 
 
