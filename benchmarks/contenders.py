@@ -34,19 +34,26 @@ BETAS = (0.5, 0.999)
 
 
 def ganlib(generator: nn.Module, discriminator: nn.Module, data: Tensor, batch: int, lr: float) -> Play:
-    """Ours, in float32, with the average of the generator that it keeps by default."""
-    return _ganlib(generator, discriminator, data, batch, lr, "fp32")
+    """Ours, in float32, with the average of the generator that it keeps by default; as in the textbook loop, the
+    generator learns from the fakes that the discriminator has judged."""
+    return _ganlib(generator, discriminator, data, batch, lr, "fp32", reuse=True)
+
+
+def ganlib_fresh(generator: nn.Module, discriminator: nn.Module, data: Tensor, batch: int, lr: float) -> Play:
+    """Ours as it plays by default: fresh fakes for each player."""
+    return _ganlib(generator, discriminator, data, batch, lr, "fp32", reuse=False)
 
 
 def ganlib_bf16(generator: nn.Module, discriminator: nn.Module, data: Tensor, batch: int, lr: float) -> Play:
     """Ours, convolutions in bfloat16, as it plays where the processor multiplies that fast (AMX)."""
-    return _ganlib(generator, discriminator, data, batch, lr, "bf16")
+    return _ganlib(generator, discriminator, data, batch, lr, "bf16", reuse=True)
 
 
 def _ganlib(
-    generator: nn.Module, discriminator: nn.Module, data: Tensor, batch: int, lr: float, precision: str
+    generator: nn.Module, discriminator: nn.Module, data: Tensor, batch: int, lr: float, precision: str, reuse: bool
 ) -> Play:
-    game = games.gan(generator, discriminator, data, batch=batch, lr=lr, betas=BETAS, precision=precision, device="cpu")
+    options: dict[str, Any] = {"batch": batch, "lr": lr, "betas": BETAS, "precision": precision, "reuse": reuse}
+    game = games.gan(generator, discriminator, data, device="cpu", **options)
     return lambda rounds: game.play(rounds, progress=False)
 
 
@@ -174,6 +181,7 @@ def torchgan(generator: nn.Module, discriminator: nn.Module, data: Tensor, batch
 #: In this order they stand in the table. The last two need the environment that `run.py` makes.
 CONTENDERS: dict[str, Contender] = {
     "ganlib": ganlib,
+    "ganlib, fresh fakes": ganlib_fresh,
     "ganlib, bf16": ganlib_bf16,
     "textbook loop": textbook,
     "textbook loop, lean": lean_textbook,

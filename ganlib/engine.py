@@ -134,7 +134,8 @@ class Game:
         averaging: decay β of the exponential average of the generator's weights (with a ramp over the
             first rounds); None for no average. Samples come from the average.
         anneal: number of rounds over which learning rates fall along half a cosine to 2 % (and penalty
-            weights of `games` to 0); None keeps them constant. Play ends there.
+            weights of `games` to 0); play ends there. "seconds": they fall by the clock of a play of so many seconds.
+            None keeps them constant.
         device: where to play; by default `compute.device()`.
         prior: `(n, rng)` -> z (n, latent), instead of the normal or uniform latent; `latent` follows from it.
         sampler: `(net, batch)` -> samples, where that is not `net(z)` or `net(z, labels)`; `net` is the generating
@@ -165,7 +166,7 @@ class Game:
         batch: int = 64,
         seed: int = 0,
         averaging: float | None = 0.995,
-        anneal: int | None = None,
+        anneal: int | str | None = None,
         device: torch.device | str | None = None,
         prior: Callable[[int, torch.Generator], Tensor] | None = None,
         sampler: Callable[[nn.Module, Batch], Tensor] | None = None,
@@ -183,7 +184,7 @@ class Game:
         if self.batch % self._processes:
             raise ValueError(f"batch must be a multiple of the {self._processes} processes, got {batch}")
         self.seed = positive_int("seed", seed, minimum=0)
-        self.anneal = None if anneal is None else positive_int("anneal", anneal)
+        self.anneal = anneal if anneal in (None, "seconds") else positive_int("anneal", anneal)
         self.averaging = averaging if averaging is None else finite("averaging", averaging, minimum=0.0)
         if self.averaging is not None and self.averaging >= 1:
             raise ValueError(f"averaging must be at least 0 and below 1, got {averaging}")
@@ -209,7 +210,7 @@ class Game:
             self._copied = list(zip(self.average.buffers(), self.generator.buffers(), strict=True))
         self.step = 0
         self.history = History({name: [] for name in self.players})
-        self._fraction: float | None = None  # of a play that is limited by the clock
+        self._fraction = 0.0  # of the seconds of a play
         self._rates = {name: [g["lr"] for g in p.optimizer.param_groups] for name, p in self.players.items()}
         self._own = {
             name: [w for w in dict.fromkeys(p.net.parameters()) if w.requires_grad] for name, p in self.players.items()
@@ -269,7 +270,7 @@ class Game:
 
         Args:
             steps: rounds to play; either this or `seconds` must be given.
-            seconds: instead of `steps`; a schedule then follows the clock.
+            seconds: instead of `steps`.
             progress: show a bar (it removes itself, so that nothing stays in a published page).
             every: call `watch` after each so many rounds (default: after each).
             watch: gets the game; what it returns, a mapping or None for nothing, is kept in `history.watched`.
@@ -283,8 +284,9 @@ class Game:
             The history of the whole game so far (also `game.history`).
 
         Raises:
-            ValueError, TypeError: neither or both of `steps` and `seconds`, more steps than `anneal` leaves, another
-                argument that is not as above, or a loss or `watch` that returns something else than it should.
+            ValueError, TypeError: neither or both of `steps` and `seconds`, more steps than `anneal` leaves or steps
+                where it follows the clock, another argument that is not as above, or a loss or `watch` that returns
+                something else than it should.
             NonFiniteLoss: names the step and the player; parameters are the last good ones.
             KeyboardInterrupt: after Ctrl-C, at the end of the round: the game can be used and played on.
         """
@@ -300,18 +302,22 @@ class Game:
         positive_int("save_every", save_every)
         if best is not None and (watch is None or save is None):
             raise ValueError(f"best={best!r} needs a watch that measures it and a folder to save to")
-        if self.anneal is not None and limit is not None and self.step + limit > self.anneal:
-            raise ValueError(
-                f"the learning rates' schedule ends at step {self.anneal}: "
-                f"{self.anneal - self.step} steps are left, got steps={limit}"
-            )
+        if self.anneal == "seconds" and seconds is None:
+            raise ValueError(f"the learning rates' schedule follows the clock: play(seconds=…), got steps={steps}")
+        if isinstance(self.anneal, int):
+            left = self.anneal - self.step
+            if limit is not None and limit > left:
+                raise ValueError(
+                    f"the learning rates' schedule ends at step {self.anneal}: {left} steps are left, got steps={limit}"
+                )
+            limit = left if limit is None else limit
         for player in self.players.values():
             player.net.train()
         self._start_alike()
         if save is not None:
             self.save(save)
         first, saved, start, before = self.step, self.step, time.perf_counter(), self.history.seconds
-        with _bar(limit, progress and self._rank == 0) as tick, _interrupt_at_the_end_of_a_round() as interrupted:
+        with _bar(steps, progress and self._rank == 0) as tick, _interrupt_at_the_end_of_a_round() as interrupted:
             while True:
                 stopping, elapsed = compute.agree(interrupted(), time.perf_counter() - start, self.device)
                 if stopping or (limit is not None and self.step - first >= limit):
@@ -319,7 +325,7 @@ class Game:
                 if seconds is not None:
                     if elapsed >= seconds:
                         break
-                    self._fraction = elapsed / seconds
+                    self._fraction = (before + elapsed) / (before + seconds)
                 self._round()
                 tick()
                 self.history.seconds = before + time.perf_counter() - start
@@ -338,7 +344,6 @@ class Game:
                 self.save(save)
             if stopping and not interrupted():
                 raise KeyboardInterrupt  # another process was told to stop
-        self._fraction = None
         return self.history
 
     def _start_alike(self) -> None:
@@ -446,10 +451,10 @@ class Game:
 
     @property
     def progress(self) -> float:
-        """Share of the schedule gone, 0 … 1: by the clock in a play of so many seconds, else by `anneal`."""
-        if self._fraction is not None:
-            return self._fraction
-        return 0.0 if self.anneal is None else self.step / self.anneal
+        """Share of the schedule gone, 0 … 1; 0 where there is none."""
+        if isinstance(self.anneal, int):
+            return self.step / self.anneal
+        return 0.0 if self.anneal is None else self._fraction
 
     @torch.no_grad()
     def _update_average(self) -> None:

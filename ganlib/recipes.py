@@ -160,7 +160,7 @@ def build(settings: Settings, *, device: str | None = None, precision: str | Non
         settings.steps = options.pop("steps")
     options.pop("steps", None)
     options["loss"] = settings.loss or options["loss"]
-    anneal = settings.steps if options.pop("anneal") else None
+    anneal = (settings.steps or "seconds") if options.pop("anneal") else None
     play = games.get(settings.game)
     size = len(source) if hasattr(source, "__len__") else options["batch"]
     options["batch"] = min(options["batch"], size)

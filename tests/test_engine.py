@@ -153,6 +153,28 @@ def test_seconds_limit_the_play():
     assert game.history.seconds >= 0.25
 
 
+def test_a_schedule_by_the_clock_follows_the_seconds_and_a_constant_rate_does_not():
+    def rates(game: Game, seconds: float) -> list[float]:
+        seen = lambda g: {"lr": g.players["generator"].optimizer.param_groups[0]["lr"]}  # noqa: E731
+        game.play(seconds=seconds, watch=seen, progress=False)
+        return [w["lr"] for w in game.history.watched]
+
+    game = tiny_game(lr=1e-3, anneal="seconds")
+    first = rates(game, 0.3)
+    assert first[0] > 0.9e-3 and first[-1] < 0.1e-3 and first == sorted(first, reverse=True)
+    again = rates(game, 0.3)[len(first) :]
+    assert 0.4e-3 < again[0] < 0.6e-3 and again[-1] < 0.1e-3  # half of the 0.6 seconds are over
+    assert set(rates(tiny_game(lr=1e-3), 0.2)) == {1e-3}
+    with pytest.raises(ValueError, match=r"follows the clock: play\(seconds=…\), got steps=3"):
+        game.play(3, progress=False)
+
+
+def test_a_schedule_of_rounds_ends_a_play_of_seconds():
+    game = tiny_game(lr=1e-3, anneal=5)
+    game.play(seconds=60, progress=False)
+    assert game.step == 5
+
+
 def test_interrupt_leaves_a_whole_round_and_a_usable_game():
     game, reference = tiny_game(), tiny_game()
     assert threading.current_thread() is threading.main_thread()

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ganlib import data, engine, games, losses, nets, penalties
 from ganlib.engine import cosine
 
-from .tiny import TinyDiscriminator, TinyGenerator, tiny_data, tiny_game
+from .tiny import TinyDiscriminator, TinyGenerator, everything, same, tiny_data, tiny_game
 
 
 @pytest.fixture(autouse=True)
@@ -424,3 +424,41 @@ def test_misfits_of_games_with_codes_are_refused(name: str):
     make, error, message = MISFITS[name]
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("loss", ["non_saturating", "rpgan"])
+def test_with_reuse_a_round_is_that_of_the_textbook_loop(loss: str):
+    def doubled(**options: Any) -> engine.Game:  # in float32, Adam follows the noise of gradients that are 0
+        torch.manual_seed(0)
+        pair = TinyGenerator().double(), TinyDiscriminator().double()
+        prior = lambda n, rng: torch.randn(n, 3, generator=rng, dtype=torch.float64)  # noqa: E731
+        return games.gan(*pair, tiny_data().double(), batch=16, averaging=None, prior=prior, **options)
+
+    game, other = doubled(reuse=True, loss=loss, turns=2), doubled()
+    rule = losses.get(loss)
+    generator, discriminator = other.generator.train(), other.discriminator.train()
+    of_g, of_d = (other.players[name].optimizer for name in ("generator", "discriminator"))
+    for step in range(3):
+        other.step = step
+        for turn in range(2):
+            batch = other.draw("discriminator", turn)
+            fake = generator(batch.z)
+            of_d.zero_grad()
+            rule.discriminator(discriminator(batch.real), discriminator(fake.detach())).backward()
+            of_d.step()
+        of_g.zero_grad()
+        rule.generator(discriminator(batch.real), discriminator(fake)).backward()
+        of_g.step()
+    game.play(3, progress=False)
+    for mine, theirs in zip(game.generator.state_dict().values(), generator.state_dict().values(), strict=True):
+        assert torch.allclose(mine, theirs, atol=1e-9)
+    assert game.settings["reuse"] and "reuse" not in other.settings
+
+
+def test_with_reuse_a_stopped_game_goes_on_as_if_it_had_not(tmp_path: Any):
+    whole, first, second = (tiny_game(reuse=True) for _ in range(3))
+    whole.play(5, progress=False)
+    first.play(2, progress=False)
+    first.save(tmp_path)
+    second.resume(tmp_path).play(3, progress=False)
+    assert same(everything(whole), everything(second))

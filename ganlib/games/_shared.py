@@ -31,7 +31,8 @@ class Options(TypedDict, total=False):
         betas: Adam's β₁ and β₂.
         seed: keys every draw of data and latents.
         averaging: decay of the generator's average, None for none.
-        anneal: rounds over which learning rates fall to 2 % and penalty weights to 0, along half a cosine.
+        anneal: rounds over which learning rates fall to 2 % and penalty weights to 0, along half a cosine; "seconds":
+            they fall by the clock of a play of so many seconds.
         device: where to play; by default `compute.device()`.
         precision: "fp32" or "bf16"; by default what `compute.precision` finds for the device.
     """
@@ -41,7 +42,7 @@ class Options(TypedDict, total=False):
     betas: tuple[float, float]
     seed: int
     averaging: float | None
-    anneal: int | None
+    anneal: int | str | None
     device: torch.device | str | None
     precision: str | None
 

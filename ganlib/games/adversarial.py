@@ -56,7 +56,7 @@ def gan(
     betas: tuple[float, float] = (0.5, 0.999),
     seed: int = 0,
     averaging: float | None = 0.995,
-    anneal: int | None = None,
+    anneal: int | str | None = None,
     device: torch.device | str | None = None,
     precision: str | None = None,
     conditional: bool = False,
@@ -65,6 +65,7 @@ def gan(
     augment: str | Callable[[Tensor, torch.Generator], Tensor] | None = None,
     unrolled: int = 0,
     unrolled_lr: float = 0.1,
+    reuse: bool = False,
 ) -> Game:
     """The adversarial game of two networks; labels of the data are ignored. First built in chapter 5.
 
@@ -81,7 +82,8 @@ def gan(
         betas: Adam's β₁ and β₂.
         seed: keys every draw of data and latents.
         averaging: decay of the generator's average, None for none.
-        anneal: rounds over which learning rates fall to 2 % and penalty weights to 0, along half a cosine.
+        anneal: rounds over which learning rates fall to 2 % and penalty weights to 0, along half a cosine; "seconds":
+            they fall by the clock of a play of so many seconds.
         device: where to play; by default `compute.device()`.
         precision: "fp32" or "bf16"; by default what `compute.precision` finds for the device.
         conditional: show both players the labels; `conditional_gan` does this, after checking them.
@@ -94,6 +96,8 @@ def gan(
             then costs about as many rounds more.
         unrolled_lr: length of these steps along the gradient of the loss without its penalties. They are plain steps,
             not Adam's, so they are to be longer than `lr`.
+        reuse: the generator's turn takes batch and fakes of the discriminator's last one instead of fresh ones, as
+            most textbook loops do: a pass through the generator less.
 
     Returns:
         A `Game` with the players "discriminator" and "generator".
@@ -146,8 +150,14 @@ def gan(
         logits, heads = _heads(table.run(net, torch.cat([real, fake]), *labels))
         return logits[:n], logits[n:], *((None, None) if heads is None else (heads[:n], heads[n:]))
 
+    last: list[tuple[Batch, Tensor]] = []  # what the discriminator's last turn leaves for the generator's
+
     def discriminator_loss(batch: Batch) -> dict[str, Tensor]:
-        fake = table.frozen(generator, batch.z, *given(batch))
+        with torch.set_grad_enabled(reuse):
+            made = generate(batch)
+        if reuse:
+            last[:] = [(batch, made)]
+        fake = made.detach()
         real, shown = seen(batch.real, batch), seen(fake, batch)
         real_logits, fake_logits, real_heads, fake_heads = judge_both(real, shown, batch)
         terms = {"loss": rule.discriminator(real_logits, fake_logits)}
@@ -157,7 +167,7 @@ def gan(
         return terms | table.penalties(critic, real, shown, batch)
 
     def generator_loss(batch: Batch) -> Terms:
-        fake = generate(batch)
+        batch, fake = last.pop() if reuse else (batch, generate(batch))
         real, shown = seen(batch.real, batch), seen(fake, batch)
         judging: Callable[..., Any] = discriminator
         if unrolled:
@@ -182,6 +192,7 @@ def gan(
     settings = {
         **({} if change is None else {"augment": change.name}),
         **({"unrolled": unrolled, "unrolled_lr": ahead} if unrolled else {}),
+        **({"reuse": True} if reuse else {}),
     }
     made = table.game("conditional_gan" if conditional else "gan", players, data, settings, prior=prior)
     _must_fit(made, given, judges_class, rule)
