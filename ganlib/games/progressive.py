@@ -15,7 +15,7 @@ from typing import Any
 from .._check import positive_int
 from ..engine import Batch, Game
 from ..nets import ProgressiveDiscriminator, ProgressiveGenerator, at_level
-from ._shared import Terms, _described
+from ._shared import Terms, _described, _known
 from .adversarial import gan
 
 
@@ -46,6 +46,7 @@ def progressive_gan(
     Raises:
         ValueError, TypeError: as `gan`, and where the networks cannot grow.
     """
+    _known("progressive_gan", options, gan, "conditional")
     positive_int("stage", stage)
     for role, net, kind in (
         ("generator", generator, ProgressiveGenerator),
