@@ -276,6 +276,11 @@ def _load(run: Path, name: str = "last", precision: str | None = None) -> tuple[
     settings = _settings(run, stored)
     if not (run / f"{name}.safetensors").exists():
         raise BadInput(f"{run} has no {name} checkpoint" + (": it measured no distance" if name == "best" else ""))
+    if settings.data not in (*toys.TOYS, *data.names()) and not Path(settings.data).exists():
+        raise BadInput(
+            f"{run} was trained on {settings.data}, which is not there (seen from {Path.cwd()}); its networks are "
+            f"built to the shape of these data: put them back, or call this from where the run was trained"
+        )
     game = _build(settings, precision=precision)
     facts, _ = checkpoint.load(run / f"{name}.safetensors")
     for key in ("device", "threads", "precision"):  # samples may be drawn elsewhere than the run was trained

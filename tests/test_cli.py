@@ -244,6 +244,14 @@ def test_data_that_changed_are_noticed(tmp_path: Path, points: Path, capsys):
     assert "made with other data" in capsys.readouterr().err
 
 
+def test_data_that_are_gone_are_named_with_what_helps(tmp_path: Path, points: Path, capsys):
+    assert run("train", points, "--steps", 2, "--out", tmp_path / "r") == 0
+    points.unlink()
+    for command in (["evaluate", tmp_path / "r"], ["sample", tmp_path / "r", "-n", 3, "--out", tmp_path / "s.npz"]):
+        assert run(*command) == 2
+        assert f"was trained on {points}, which is not there" in capsys.readouterr().err
+
+
 def test_bad_runs_and_bad_samples_are_code_2(tmp_path: Path, points: Path, capsys):
     folder = tmp_path / "r"
     assert run("train", points, "--steps", 2, "--out", folder) == 0
