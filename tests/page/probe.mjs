@@ -113,9 +113,13 @@ async function visit({ url, dark, search, scrub, lands, screenshot }) {
 }
 
 const report = {};
-for (const one of job.visits) {
-  try { report[one.name] = await visit(one); } catch (error) { report[one.name] = { crash: String(error.stack || error) }; }
+const left = [...job.visits];
+async function walk() {
+  for (let one; (one = left.shift());) {
+    try { report[one.name] = await visit(one); } catch (error) { report[one.name] = { crash: String(error.stack || error) }; }
+  }
 }
+await Promise.all([walk(), walk()]); // two pages at a time: half of a visit is waiting
 await context.close();
 fs.rmSync(profile, { recursive: true, force: true });
 process.stdout.write(JSON.stringify(report));
