@@ -15,7 +15,8 @@ import yaml
 from .notebooks import CHAPTERS, ROOT, Chapter, tags
 
 BOOTSTRAP = (ROOT / "tools" / "bootstrap.py").read_text(encoding="utf8").strip()
-PAPER = re.compile(r"https?://(?:dx\.)?(arxiv\.org|doi\.org)/(?:abs/|pdf/)?([^\s)>\]]+)", re.I)
+#: A link to arXiv or DOI; a DOI may hold parentheses.
+PAPER = re.compile(r"https?://(?:dx\.)?(arxiv\.org|doi\.org)/(?:abs/|pdf/)?(\d(?:[^\s()>\]\"\\]|\([^\s()]*\))+)", re.I)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 each = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.path.stem)
 
@@ -169,15 +170,54 @@ def test_links_lead_somewhere(chapter: Chapter) -> None:
             assert (chapter.path.parent / target.split("#")[0]).exists(), f"dead link: {target}"
 
 
-@pytest.mark.parametrize("source", [*(c.path for c in CHAPTERS), ROOT / "intro.md"], ids=lambda path: path.stem)
+# The bibliography.
+
+BIBLIOGRAPHY = ROOT / "bibliography.md"
+REFERENCES = re.findall(r"^- .+$", BIBLIOGRAPHY.read_text(encoding="utf8"), re.M)
+#: Authors (year). *Title*, part of it. Venue. [name](link), and a star where introductions recommend it.
+FORM = re.compile(
+    r"- [^*()]+\. \(\d{4}\)\. \*[^*]+(?:\*\.|[?!]\*|\*, [\w ]+\.) [^\[*]+\. \[([^\]]+)\]\((https://\S+)\)( ★)?"
+)
+#: What may cite: every page, every notebook, every docstring.
+SOURCES = [
+    *(chapter.path for chapter in CHAPTERS),
+    *sorted(set(ROOT.glob("*.md")) - {BIBLIOGRAPHY}),
+    *sorted((ROOT / "reference").glob("*.md")),
+    *sorted((ROOT / "ganlib").rglob("*.py")),
+    *sorted((ROOT / "benchmarks").rglob("*.py")),
+]
+
+
+def source_text(path: Path) -> str:
+    text = path.read_text(encoding="utf8")
+    return text.replace("\\n", "\n") if path.suffix == ".ipynb" else text
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_cited_papers_are_on_the_bibliography_page(source: Path) -> None:
-    known = papers((ROOT / "bibliography.md").read_text(encoding="utf8"))
-    missing = papers(source.read_text(encoding="utf8").replace("\\n", "\n")) - known
+    missing = papers(source_text(source)) - papers("\n".join(REFERENCES))
     assert not missing, f"add to bibliography.md: {sorted(missing)}"
 
 
+def test_every_reference_is_cited_or_recommended() -> None:
+    texts = "\n".join(source_text(path) for path in SOURCES)
+    cited = papers(texts)
+    idle = [entry for entry in REFERENCES if not (papers(entry) & cited or entry.endswith(" ★"))]
+    idle = [entry for entry in idle if (link := FORM.match(entry)) is None or link[2].split("//www.")[-1] not in texts]
+    assert not idle, f"nothing cites: {idle}"
+    assert sum(entry.endswith(" ★") for entry in REFERENCES) == 10
+
+
+@pytest.mark.parametrize("entry", REFERENCES, ids=lambda entry: entry[2:30])
+def test_a_reference_has_authors_year_title_venue_and_link(entry: str) -> None:
+    found = FORM.fullmatch(entry)
+    assert found, "Authors (year). *Title*. Venue. [arXiv:… | doi:… | site](https://…)"
+    name, link = found[1], found[2]
+    wanted = {"arxiv.org": "arXiv:" + link.split("/")[-1], "doi.org": "doi:" + link.split("doi.org/")[-1]}
+    assert name == wanted.get(link.split("/")[2], link.split("/")[2].removeprefix("www."))
+
+
 def test_bibliography_is_sorted_and_has_no_double() -> None:
-    entries = re.findall(r"^- .+$", (ROOT / "bibliography.md").read_text(encoding="utf8"), re.M)
-    links = [link for entry in entries for link in papers(entry)]
-    assert entries == sorted(entries, key=str.casefold)
-    assert len(set(links)) == len(links)
+    links = [link for entry in REFERENCES for link in re.findall(r"\]\((\S+)\)", entry)]
+    assert REFERENCES == sorted(REFERENCES, key=str.casefold)
+    assert len({link.casefold() for link in links}) == len(links) == len(REFERENCES)
