@@ -17,6 +17,7 @@ from .notebooks import CHAPTERS, ROOT, Chapter, tags
 BOOTSTRAP = (ROOT / "tools" / "bootstrap.py").read_text(encoding="utf8").strip()
 #: A link to arXiv or DOI; a DOI may hold parentheses.
 PAPER = re.compile(r"https?://(?:dx\.)?(arxiv\.org|doi\.org)/(?:abs/|pdf/)?(\d(?:[^\s()>\]\"\\]|\([^\s()]*\))+)", re.I)
+TIMES = ("a minute", "ten minutes", "half an hour", "an hour", "an afternoon")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 each = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.path.stem)
 
@@ -122,8 +123,14 @@ def test_claims(chapter: Chapter) -> None:
 @each
 def test_exercises(chapter: Chapter) -> None:
     section = chapter.text.split("\n## Exercises", 1)[1].split("\n## Further reading", 1)[0]
-    found = re.findall(r"\*\*Exercise (\d+\.\d+) \([^)]+\)\.\*\*", section)
-    assert found == [f"{chapter.number}.{place}" for place in range(1, len(found) + 1)] and 3 <= len(found) <= 6, found
+    found = re.findall(r"\*\*Exercise (\d+\.\d+) \((.+), ([^,]+)\)\.\*\*", section)
+    numbers, names, times = zip(*found, strict=True)
+    assert len(found) == len(re.findall(r"\*\*Exercise ", section)), "each is '**Exercise N.1 (name, how long).**'"
+    assert list(numbers) == [f"{chapter.number}.{place}" for place in range(1, len(found) + 1)]
+    assert 4 <= len(found) <= 6, f"{len(found)} exercises; 4 to 6 make a chapter"
+    assert set(times) <= set(TIMES), f"how long: {TIMES}"
+    assert "an afternoon" in times and len(set(times)) > 1, "from a minute to an afternoon"
+    assert any("find the error" in name.lower() for name in names), "one is a 'find the error'"
     assert section.count("<details><summary>Solution</summary>\n\n") == len(found), (
         "a folded solution each, a blank line after"
     )
