@@ -40,7 +40,7 @@ def pattern(names: list[str]) -> re.Pattern[str]:
         return f"(?P<n{names.index(name)}>{f'(?i:{words})' if name.islower() else words})"
 
     longest_first = sorted(names, key=len, reverse=True)
-    return re.compile(rf"(?<![\w-])(?:{'|'.join(map(one, longest_first))})s?(?![\w-])")
+    return re.compile(rf"(?<!\w)(?<![A-Za-z]-)(?:{'|'.join(map(one, longest_first))})s?(?![\w-])")
 
 
 def inside(node: nodes.Node, kinds: tuple[type[nodes.Node], ...]) -> bool:

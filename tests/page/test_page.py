@@ -73,6 +73,7 @@ def visits(server: str) -> dict[str, Any]:
     wanted += [{"name": f"file {page}", "url": (BOOK / page).as_uri(), "scrub": True} for page in PAGES]
     wanted += [
         {"name": "search", "url": server + "search.html?q=discriminator", "search": True},
+        {"name": "Japanese search", "url": server + "search.html?q=生成器", "search": True},
         {"name": "index", "url": server + "index.html", "lands": server + "intro.html"},
     ]
     if "GANLIB_SCREENSHOTS" in os.environ:
@@ -196,8 +197,9 @@ def test_widgets_are_drawn(visits: dict[str, Any], page: str) -> None:
         assert not seen(visits, f"{how} {page}")["widgetsUnrendered"]
 
 
-def test_search_finds(visits: dict[str, Any]) -> None:
-    assert seen(visits, "search")["results"] > 0
+@pytest.mark.parametrize("words", ["search", "Japanese search"])
+def test_search_finds(visits: dict[str, Any], words: str) -> None:
+    assert seen(visits, words)["results"] > 0
 
 
 def test_index_leads_to_the_cover(visits: dict[str, Any]) -> None:
