@@ -65,25 +65,19 @@ def _uniform(images: Tensor, rng: torch.Generator, low: float, high: float) -> T
 
 
 def brightness(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Adds to each image one number from [-0.5, 0.5]. First built in chapter 13."""
+    """Adds to each image one number from [-0.5, 0.5]."""
     return images + _uniform(images, rng, -0.5, 0.5)
 
 
 def saturation(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Stretches each pixel's distance from the mean of its channels by a factor from [0, 2]; grey images stay.
-
-    First built in chapter 13.
-    """
+    """Stretches each pixel's distance from the mean of its channels by a factor from [0, 2]; grey images stay."""
     factor = _uniform(images, rng, 0, 2)
     mean = images.mean(1, keepdim=True)
     return mean + (images - mean) * factor
 
 
 def contrast(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Stretches each number's distance from the mean of its image by a factor from [0.5, 1.5].
-
-    First built in chapter 13.
-    """
+    """Stretches each number's distance from the mean of its image by a factor from [0.5, 1.5]."""
     factor = _uniform(images, rng, 0.5, 1.5)
     mean = images.mean((1, 2, 3), keepdim=True)
     return mean + (images - mean) * factor
@@ -120,10 +114,7 @@ def translation(images: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def cutout(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Sets to 0 a rectangle of half each image's sides, its centre anywhere: some of it may lie outside.
-
-    First built in chapter 13.
-    """
+    """Sets to 0 a rectangle of half each image's sides, its centre anywhere: some of it may lie outside."""
     n, _, height, width = _check_images(images)
     cut = torch.ones(n, 1, 1, 1, dtype=torch.bool, device=images.device)
     for shape, side in (((n, 1, height, 1), height), ((n, 1, 1, width), width)):

@@ -152,7 +152,7 @@ def total_variation(p: Tensor, q: Tensor) -> Tensor:
 
 
 def wasserstein1(p: Tensor, q: Tensor, positions: Tensor) -> Tensor:
-    """Wasserstein-1 distance ∫ |F − G| of two probability vectors over points of the line. First built in chapter 2.
+    """Wasserstein-1 distance ∫ |F − G| of two probability vectors over points of the line.
 
     Args:
         p: (K,) probabilities.
@@ -271,7 +271,7 @@ def wasserstein1_1d(p: Density1D, q: Density1D, lower: float, upper: float, poin
 
 
 def entropy_1d(p: Density1D, lower: float, upper: float, points: int = 20001) -> Tensor:
-    """Differential entropy −∫ p log p dx by quadrature, in nats; arguments as in `kl_1d`. First built in chapter 2."""
+    """Differential entropy −∫ p log p dx by quadrature, in nats; arguments as in `kl_1d`."""
     x = _line(lower, upper, points)
     log_p = _log_density("p", p, x)
     return -torch.trapezoid(_times(log_p.exp(), log_p), x)
@@ -328,7 +328,6 @@ def kl_gaussians(mean_p: Numbers, std_p: Numbers, mean_q: Numbers, std_q: Number
 def kl_multivariate_gaussians(mean_p: Tensor, covariance_p: Tensor, mean_q: Tensor, covariance_q: Tensor) -> Tensor:
     """KL between Gaussians of any covariance, ½ [tr Σ_q⁻¹Σ_p + δᵀΣ_q⁻¹δ − dim + log det Σ_q/det Σ_p], δ = μ_q − μ_p.
 
-    First built in chapter 2.
 
     Args:
         mean_p: (dim,).
@@ -491,10 +490,7 @@ def js_monte_carlo(
 
 @torch.no_grad()
 def entropy_monte_carlo(p: toys.Density, n: int, generator: torch.Generator) -> Estimate:
-    """Differential entropy as the mean of −log p(x) over n draws x ~ p; arguments as in `kl_monte_carlo`.
-
-    First built in chapter 2.
-    """
+    """Differential entropy as the mean of −log p(x) over n draws x ~ p; arguments as in `kl_monte_carlo`."""
     return _estimate(-_log_at(p, _draws("p", p, n, generator)))
 
 

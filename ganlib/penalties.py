@@ -107,7 +107,7 @@ def _full_precision(x: Tensor) -> Tensor:
 
 
 def gradient_norm_squared(discriminator: Discriminator, x: Tensor) -> Tensor:
-    """‖∇ₓ D(x)‖² of the logit at each sample, itself differentiable. First built in chapter 8.
+    """‖∇ₓ D(x)‖² of the logit at each sample, itself differentiable.
 
     The gradient is that of the sum of all logits: with BatchNorm, or another layer in which samples meet, it holds what
     a sample does to the logits of others too.

@@ -45,7 +45,7 @@ def test_minibatch_std_has_finite_slopes_where_all_are_alike() -> None:
 def test_minibatch_std_under_autocast_and_by_name() -> None:
     x = torch.randn(4, 3).bfloat16()
     assert nets.MinibatchStd()(x).dtype == torch.bfloat16
-    with pytest.raises(ValueError, match=r"x must have shape \(N, …\) with N, the batch, a multiple of group=4, got \(6, 3\)"):
+    with pytest.raises(ValueError, match=r"with N, the batch, a multiple of group=4, got \(6, 3\)"):
         nets.MinibatchStd()(torch.zeros(6, 3))
     with pytest.raises(ValueError, match="group must be a whole number of at least 2, got 1"):
         nets.MinibatchStd(1)
@@ -83,7 +83,7 @@ def test_penalties_on_packs() -> None:
 
 
 def test_packed_by_name() -> None:
-    with pytest.raises(ValueError, match=r"x must have shape \(N, …\) with N, the batch, a multiple of pack=2, got \(5, 2\)"):
+    with pytest.raises(ValueError, match=r"with N, the batch, a multiple of pack=2, got \(5, 2\)"):
         nets.Packed(nets.MLPDiscriminator(4))(torch.zeros(5, 2))
     with pytest.raises(ValueError, match="net must be made without classes"):
         nets.Packed(nets.MLPDiscriminator(4, classes=3))

@@ -200,7 +200,6 @@ def eb_gan(
 ) -> Game:
     """The game of energies: D, an autoencoder, rebuilds reals well and fakes badly, up to a margin.
 
-    First built in chapter 8.
 
     D minimises E C(x) + E max(0, m - C(G(z))), G minimises E C(G(z)) + w · f_PT, where f_PT, "generator.pulling_away"
     in the history, is the mean squared cosine between the codes that D's encoder gives to two fakes of a batch.
