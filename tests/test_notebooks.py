@@ -53,7 +53,7 @@ def test_contents_list_every_chapter_in_order() -> None:
 def test_size(chapter: Chapter) -> None:
     cells = written(chapter)
     lengths = [len(lines(cell)) for cell in cells]
-    words = len(re.findall(r"[\w’'-]+", chapter.prose))
+    words = len(re.findall(r"[\w’'-]+", LINK.sub("]", chapter.prose)))  # nobody reads where a link goes
     longest = [f"{len(lines(c))} lines: {first(c)}" for c in cells if len(lines(c)) > 30]
     assert 15 <= len(cells) <= 30, f"{len(cells)} code cells; 15 to 30 make a chapter"
     assert statistics.median(lengths) <= 8, f"the median cell has {statistics.median(lengths)} lines; at most 8"
