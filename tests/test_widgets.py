@@ -104,7 +104,7 @@ def test_png_bytes_pass_as_they_are() -> None:
 
 
 def test_heavy_frames_warn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(widgets, "LIMIT", 1000)
+    monkeypatch.setattr(widgets.frames, "LIMIT", 1000)
     with pytest.warns(UserWarning, match="take fewer or smaller"):
         widgets.scrubber(figures(1), ["0"], alt="densities")
 
