@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 
-.PHONY: book test test-slow lint results benchmark environment clean
+.PHONY: book test test-slow lint links results benchmark zip teachers address environment clean
 
 book: environment  ## run every notebook, build the pages, test them
 	$(VENV) tools/build.py full
@@ -15,13 +15,26 @@ test-slow: environment  ## what takes too long for every day
 	$(VENV) -m pytest -q -m slow tests
 
 lint: environment
-	$(VENV) -m pytest -q tests/test_style.py tests/test_notebooks.py
+	$(VENV) -m pytest -q tests/test_style.py tests/test_notebooks.py tests/test_plain.py
+
+links: environment  ## ask every external link whether it is still there; needs the network
+	$(VENV) tools/linkcheck.py
+
+zip: environment  ## the pages of the last `make book` as a zip that opens from any folder
+	$(VENV) tools/pack.py site
+
+teachers: environment  ## the notebooks without their solutions
+	$(VENV) tools/pack.py teachers
 
 results: environment  ## the chapters' tables over seeds that their cells have outgrown; an hour if all have
 	$(VENV) tools/results.py
 
 benchmark: environment  ## beside vegans, torchgan and a textbook loop; half an hour, on a machine with nothing else to do
 	$(VENV) benchmarks/run.py
+
+address:  ## write the repository's address wherever it stands: make address URL=https://github.com/someone/gan-book [BRANCH=main]
+	@test -n "$(URL)" || { echo "which address? make address URL=https://github.com/someone/gan-book [BRANCH=main]"; exit 2; }
+	$(PYTHON) tools/stamp.py "$(URL)" $(BRANCH)
 
 environment:
 	$(PYTHON) tools/environment.py

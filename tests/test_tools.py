@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -57,26 +58,50 @@ def test_committed_chapters_are_stripped(tmp_path: Path) -> None:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    for name in [*stamp.FILES, *(p.relative_to(ROOT).as_posix() for p in (ROOT / "chapters").glob("*.ipynb"))]:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
+    """Every file of the repository, also those that are not committed yet."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("this is no checkout: git does not know which files are the book's")
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_stamp_writes_the_address_everywhere_and_can_take_it_back(copy: Path) -> None:
-    before = {path: path.read_text(encoding="utf8") for path in copy.rglob("*") if path.is_file()}
-    placeholder = stamp.address(copy)
-    stamp.write_address("https://github.com/someone/book", "stable", copy)
-    stamp.write_bootstrap(copy)
-    for path in before:
-        text = path.read_text(encoding="utf8")
-        assert placeholder not in text, path.name
-        if path.suffix == ".ipynb":
-            assert 'REPOSITORY, BRANCH = \\"https://github.com/someone/book\\", \\"stable\\"' in text
+    before, old = contents(copy), stamp.address(copy)
+    branch = stamp.setting("branch", copy)
+    stamp.write_address("https://github.com/reader-of-this/other-name", "stable", copy)
+    stamp.write_chapters(copy)
+    after = contents(copy)
+    stragglers = [name for name, text in after.items() if stamp.slug(old).encode() in text]
+    assert not stragglers, f"these still name {old}; add them to stamp.FILES"
     assert "  branch: stable" in (copy / "_config.yml").read_text(encoding="utf8")
-    stamp.write_address(placeholder, "main", copy)
-    stamp.write_bootstrap(copy)
-    assert {path: path.read_text(encoding="utf8") for path in before} == before
+    for name, text in after.items():
+        elsewhere = text.replace(b"other-name/blob/stable/", b"")
+        assert b"other-name/blob/" not in elsewhere or name.startswith("tests/"), f"{name}: another branch"
+        if name.startswith("chapters/"):
+            assert b'REPOSITORY, BRANCH = \\"https://github.com/reader-of-this/other-name\\", \\"stable\\"' in text
+    stamp.write_address(old, branch, copy)
+    stamp.write_chapters(copy)
+    assert contents(copy) == before
+
+
+def test_links_to_colab_lead_to_the_branch_that_config_names() -> None:
+    url, branch = stamp.address(), stamp.setting("branch")
+    start = f"https://colab.research.google.com/github/{stamp.slug(url)}/blob/{branch}/"
+    for path in sorted((ROOT / "chapters").glob("*.ipynb")):
+        opening = nbformat.read(path, as_version=4).cells[0].source
+        assert opening.endswith(f"\n\n[Open in Colab]({start}chapters/{path.name})"), f"{path.name}: tools/stamp.py"
+    (found,) = re.findall(r"https://colab\S+\.ipynb", (ROOT / "README.md").read_text(encoding="utf8"))
+    assert found.startswith(start) and (ROOT / found.removeprefix(start)).exists()
+    assert f'REPOSITORY, BRANCH = "{url}", "{branch}"\n' in (ROOT / "tools/bootstrap.py").read_text(encoding="utf8")
 
 
 @pytest.mark.parametrize(
@@ -84,7 +109,12 @@ def test_stamp_writes_the_address_everywhere_and_can_take_it_back(copy: Path) ->
 )
 def test_stamp_refuses_other_addresses(url: str) -> None:
     with pytest.raises(SystemExit, match="must look like"):
-        stamp.write_address(url, None)
+        stamp.write_address(url)
+
+
+def test_stamp_refuses_what_is_no_branch() -> None:
+    with pytest.raises(SystemExit, match="branch must be the name of a branch"):
+        stamp.write_address("https://github.com/a/b", "two words")
 
 
 def test_the_library_hash_sees_the_library_the_pins_and_the_profile(
