@@ -1,6 +1,9 @@
 """Every figure of the book in one style: sample grids, training curves with their constants, the states of a 1-D game,
 2-D samples over the density, latent walks. Colours are those of Okabe and Ito (2008, https://jfly.uni-koeln.de/color/),
-told apart with any kind of colour vision, and the same thing has the same colour in every chapter."""
+told apart with any kind of colour vision, and the same thing has the same colour in every chapter.
+
+The page's dark mode turns the lightness of figures round and keeps their hues (web/book.css). Pictures that stand for
+themselves, such as generated digits, must not become negatives: `Picture` marks their pixels for it."""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.image import AxesImage
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
@@ -28,6 +32,9 @@ NEUTRAL = "#666666"
 """Constants, reference lines and whatever is neither data nor model: grey."""
 OTHER = ["#CC79A7", "#E69F00", "#56B4E9", "#333333"]
 """Further series, in this order."""
+
+PICTURE_ALPHA = 254
+"""The opacity, of 255, that marks a pixel as part of a picture: what else a figure holds is opaque."""
 
 _INK = "#222222"
 _SHADES = LinearSegmentedColormap.from_list("shades", ["white", DATA])
@@ -108,20 +115,56 @@ def sample_grid(
     gap = max(1, round(width / 14))
     above = round(0.34 * height) if each else gap
     step_y, step_x = height + above, width + gap
-    canvas = np.full((lines * step_y - (0 if each else gap), columns * step_x - gap, 3), 255, dtype=np.uint8)
+    canvas = np.full((lines * step_y - (0 if each else gap), columns * step_x - gap, 4), 255, dtype=np.uint8)
+    canvas[..., 3] = 0  # between the tiles the ground shows
     corners = [(i // columns * step_y + (above if each else 0), i % columns * step_x) for i in range(n)]
     for tile, (top, left) in zip(tiles, corners, strict=True):
-        canvas[top : top + height, left : left + width] = tile
+        canvas[top : top + height, left : left + width, :3] = tile
+        canvas[top : top + height, left : left + width, 3] = 255
     if ax is None:
         across = min(7.0, 0.78 * columns)
         _, ax = plt.subplots(figsize=(across, across * canvas.shape[0] / canvas.shape[1] + (0.3 if titles else 0.0)))
-    ax.imshow(canvas, extent=(0, canvas.shape[1], canvas.shape[0], 0), interpolation="nearest")
+    ax.add_image(Picture(ax, canvas))
+    ax.set(xlim=(0, canvas.shape[1]), ylim=(canvas.shape[0], 0), aspect="equal")
     ax.set_axis_off()
     for text, (top, left) in zip(titles or (), corners, strict=False):
         ax.text(left + width / 2, top - 0.04 * height, str(text), ha="center", va="bottom", fontsize=10)
     for line, text in enumerate(rows or ()):
         ax.text(-gap, corners[line * columns][0] + height / 2, str(text), ha="right", va="center", fontsize=10)
     return ax
+
+
+class Picture(AxesImage):
+    """An image on axes whose pixels keep their colours in dark mode: they are drawn with `PICTURE_ALPHA`.
+
+    Args:
+        ax: the axes it lies on; `ax.add_image` puts it there.
+        pixels: (H, W, 4) uint8, one unit of the axes a pixel; where its fourth part is 0 the ground shows.
+
+    Raises:
+        ValueError: pixels of another shape or type.
+    """
+
+    def __init__(self, ax: Axes, pixels: NDArray[np.uint8]) -> None:
+        if pixels.ndim != 3 or pixels.shape[2] != 4 or pixels.dtype != np.uint8:
+            raise ValueError(f"pixels must be uint8 of shape (H, W, 4), got {pixels.dtype} of shape {pixels.shape}")
+        height, width = pixels.shape[:2]
+        super().__init__(ax, interpolation="nearest", extent=(0, width, height, 0))
+        self.set_data(pixels)
+        self.set_clip_path(ax.patch)
+
+    def draw(self, renderer: Any) -> None:
+        """Draw, and mark the pixels that were drawn."""
+        if not hasattr(renderer, "buffer_rgba"):  # vector graphics
+            super().draw(renderer)
+            return
+        drawn = np.asarray(renderer.buffer_rgba())
+        ground = drawn.copy()
+        drawn[...] = 0
+        super().draw(renderer)
+        shown = drawn[..., 3] > 127
+        drawn[shown, 3] = PICTURE_ALPHA
+        drawn[~shown] = ground[~shown]
 
 
 def curves(

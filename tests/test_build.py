@@ -12,13 +12,19 @@ from typing import Any
 
 import build
 import nbformat
+import numpy as np
 import pytest
 from docutils import nodes
 from docutils.utils import new_document
+from matplotlib.colors import rgb_to_hsv, to_rgb
+
+from ganlib import plot
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "_ext"))
 import callouts  # noqa: E402
+import dark_figures  # noqa: E402
+import reading_map  # noqa: E402
 import run_info  # noqa: E402
 
 
@@ -54,7 +60,7 @@ def page(tmp_path: Path, seconds: float) -> str:
 
 def test_a_cached_page_keeps_the_facts_of_its_run(tmp_path: Path) -> None:
     first = page(tmp_path, 43.21)
-    assert first.startswith("Last full run: 43 s on ") and "torch" in first
+    assert first.startswith("Last verified by a full run: 43 s on ") and "torch" in first
     runs = json.loads((tmp_path / "runs.json").read_text())
     runs["chapters/a"].update(commit="abc1234", machine="another machine")
     (tmp_path / "runs.json").write_text(json.dumps(runs))
@@ -62,9 +68,66 @@ def test_a_cached_page_keeps_the_facts_of_its_run(tmp_path: Path) -> None:
     assert "another machine" not in page(tmp_path, 44.0), "another run, other facts"
 
 
+def test_a_page_says_how_much_memory_its_run_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "peak").write_text("1640000000")
+    monkeypatch.setenv("GANLIB_PEAK_MEMORY", str(tmp_path / "peak"))
+    assert page(tmp_path, 43.21).endswith(" Peak memory 1.6 GB.")
+    assert page(tmp_path, 43.21).endswith(" Peak memory 1.6 GB."), "from the cache too"
+    assert "memory" not in page(tmp_path, 44.0), "another run, whose memory nobody noted"
+
+
 def test_a_quick_page_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANLIB_QUICK", "1")
     assert page(tmp_path, 1.23).startswith("Quick run, figures are not those of the book: 1.2 s on ")
+
+
+def test_the_reading_map_follows_from_the_openings() -> None:
+    known = reading_map.openings(ROOT, ROOT / "_toc.yml")
+    assert len(known) == len(list((ROOT / "chapters").glob("*.ipynb"))) and known[3].needs == (1,)
+    assert all(need in known and need < number for number, one in known.items() for need in one.needs), (
+        "a chapter builds on earlier ones"
+    )
+    order = [number for row in reading_map.rows({n: one.needs for n, one in known.items()}) for number in row]
+    assert sorted(order) == sorted(known)
+    assert all(order.index(need) < order.index(n) for n, one in known.items() for need in one.needs)
+
+
+def test_arrows_that_follow_from_others_are_left_out() -> None:
+    needs: dict[int, tuple[int, ...]] = {1: (), 2: (1,), 3: (1, 2), 4: (2,), 5: (2,), 6: (2,), 7: (1, 3)}
+    assert sorted(reading_map.arrows(needs)) == [(1, 2), (2, 3), (2, 4), (2, 5), (2, 6), (3, 7)]
+    assert reading_map.rows(needs) == [[1], [2], [4, 5, 6], [3], [7]], "in a full row the needed come last"
+
+
+def test_the_map_draws_every_chapter_and_arrow() -> None:
+    known = {
+        n: reading_map.Opening(n, f"c{n}", f"The <{n}>", "Promise.", needs)
+        for n, needs in {1: (), 2: (1,), 3: (1,), 4: (1,), 5: (1,), 6: (2,)}.items()
+    }
+    svg = reading_map.drawing(known, {n: f"c{n}.html" for n in known})
+    assert [f'href="c{n}.html"' in svg for n in known] == [True] * 6 and "The &lt;3&gt;" in svg
+    assert svg.count("marker-end") == 5
+
+
+def luminance(color: Any) -> float:
+    part = np.clip(np.array(color), 0, 1)
+    linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_dark_figures_keep_hues_and_contrast() -> None:
+    def dark(color: Any) -> Any:
+        return np.clip(np.array(dark_figures.COLORS) @ [*color, 1], 0, 1)
+
+    ground = dark((1, 1, 1))
+    assert np.abs(ground - 0x12 / 255).max() < 0.002, "white becomes the ground of the dark page, #121212"
+    assert "#121212" in (ROOT / "web" / "book.css").read_text(encoding="utf8")
+    for color in (plot.DATA, plot.MODEL, plot.DISCRIMINATOR, plot.NEUTRAL, *plot.OTHER, plot._INK):
+        rgb = to_rgb(color)
+        turned = dark(rgb)
+        assert (luminance(turned) + 0.05) / (luminance(ground) + 0.05) >= 3, color
+        if max(rgb) - min(rgb) > 0.1:
+            turn = abs(rgb_to_hsv(turned)[0] - rgb_to_hsv(rgb)[0])
+            assert min(turn, 1 - turn) < 0.08, f"{color} keeps its hue"
 
 
 @pytest.fixture
@@ -113,6 +176,13 @@ def test_a_warning_fails_the_build_every_time(small_book: Path) -> None:
     for _ in range(2):  # the second build has everything cached, and must not pass for that
         with pytest.raises(SystemExit, match="build of the book failed"):
             build.build("quick")
+
+
+def test_the_memory_of_a_run_is_measured(small_book: Path) -> None:
+    write_page(small_book, "held = bytes(10**6) * 300\ndel held")
+    build.build("quick")
+    run = json.loads((small_book / "_build/quick/_build/runs.json").read_text())["page"]
+    assert 0.3e9 < run["memory"] < 2e9, "what a cell held for a moment counts"
 
 
 def test_the_full_profile_is_not_quick(small_book: Path, monkeypatch: pytest.MonkeyPatch) -> None:

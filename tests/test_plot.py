@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.colors import to_rgb
+from PIL import Image
 from torch import Tensor, nn
 
 from ganlib import plot, toys
@@ -56,13 +57,25 @@ def test_grid_shows_every_image_where_it_belongs() -> None:
     values = torch.linspace(-1, 1, 6)
     ax = plot.sample_grid(values.view(6, 1, 1, 1).expand(6, 1, 28, 28), columns=3)
     canvas = np.asarray(ax.images[0].get_array())
-    assert canvas.shape == (28 + 2 + 28, 3 * 28 + 2 * 2, 3)
+    assert canvas.shape == (28 + 2 + 28, 3 * 28 + 2 * 2, 4)
     tops, lefts = (0, 30), (0, 30, 60)
     found = [canvas[top : top + 28, left : left + 28] for top in tops for left in lefts]
     for tile, value in zip(found, values, strict=True):
-        assert (tile == round((value.item() + 1) * 127.5)).all()
-    assert (canvas[28:30] == 255).all()
+        assert (tile[..., :3] == round((value.item() + 1) * 127.5)).all() and (tile[..., 3] == 255).all()
+    assert (canvas[28:30, :, 3] == 0).all(), "between the tiles is nothing"
     drawn(ax)
+
+
+def test_pixels_of_pictures_are_marked_and_nothing_else() -> None:
+    ax = plot.sample_grid(torch.full((6, 1, 28, 28), -1.0), columns=3, titles="abc", rows=[1, 2])
+    pixels = np.asarray(Image.open(io.BytesIO(drawn(ax))).convert("RGBA")).astype(int)
+    marked = pixels[..., 3] == plot.PICTURE_ALPHA
+    assert set(np.unique(pixels[..., 3])) == {plot.PICTURE_ALPHA, 255}, "the figure is opaque but for its marks"
+    assert (pixels[marked][:, :3] == 0).all(), "the black tiles"
+    black = (pixels[..., :3] == 0).all(axis=-1)
+    assert (black == marked).all(), "all of them: text is not quite black"
+    left, right = ax.transData.transform([(0, 0), (28, 0)])[:, 0]
+    assert marked.sum() == pytest.approx(6 * (right - left) ** 2, rel=0.05)
 
 
 def test_grid_takes_bytes_and_floats_alike_and_clips() -> None:

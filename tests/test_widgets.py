@@ -15,6 +15,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 from ipywidgets.embed import dependency_state
 from matplotlib.figure import Figure
 from PIL import Image
@@ -128,3 +129,16 @@ def test_wrong_input_is_met_at_the_door() -> None:
     small = widgets.png(figures(1, size=(3.0, 2.0))[0])
     with pytest.raises(ValueError, match=r"one size in pixels, got 300×200 and 700×320"):
         widgets.scrubber([frame, small], ["a", "b"], alt="x")
+
+
+def test_frames_keep_the_marks_of_pictures() -> None:
+    images = torch.rand(12, 1, 28, 28, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    figure = plot.sample_grid(images, columns=6, titles="abcdef").get_figure(root=True)
+    figure.canvas.draw()
+    figure.set_layout_engine("none")  # it moves things at every drawing
+    whole = io.BytesIO()
+    figure.savefig(whole, format="png", dpi=100)
+    before = np.asarray(Image.open(whole).convert("RGBA")).astype(int)
+    after = np.asarray(Image.open(io.BytesIO(widgets.png(figure))).convert("RGBA")).astype(int)
+    assert (before[..., 3] == after[..., 3]).all() and (after[..., 3] == plot.PICTURE_ALPHA).mean() > 0.5
+    assert np.abs(before - after)[..., :3].max() < 24, "few colours, and near the right ones"

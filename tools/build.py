@@ -59,7 +59,8 @@ def build(profile: str) -> Path:
         shutil.rmtree(folder / "_build" / old, ignore_errors=True)
     program = shutil.which("jupyter-book", path=Path(sys.executable).parent) or "jupyter-book"
     command = [program, "build", ".", "--path-output", str(folder), "--warningiserror", "--nitpick", "--keep-going"]
-    result = subprocess.run(command, cwd=ROOT, env=kernels.environment(profile == "quick"), stdin=subprocess.DEVNULL)
+    environment = dict(kernels.environment(profile == "quick"), GANLIB_PEAK_MEMORY=str(folder / "peak-memory"))
+    result = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
     html = folder / "_build" / "html"
     if result.returncode:
         for report in sorted(html.glob("reports/**/*.err.log")):

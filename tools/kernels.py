@@ -1,7 +1,8 @@
 """The surroundings of every notebook kernel that tests and builds start: no network, no settings of the user's own.
 
 IPython runs the scripts of `profile_default/startup` when a kernel starts; `environment` points it at a folder with one
-that lets sockets reach this machine only (kernels talk to their client over loopback) and refuses everything else.
+that lets sockets reach this machine only (kernels talk to their client over loopback) and refuses everything else. It
+also notes after each cell the most memory the kernel has held, in the file that GANLIB_PEAK_MEMORY names.
 """
 
 from __future__ import annotations
@@ -12,45 +13,67 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 STARTUP = '''
-"""Refuse every connection that leaves this machine: a chapter runs without a network."""
-import ipaddress
-import socket
+"""What every kernel of the book does first; nothing of it stays in the notebook's namespace."""
 
 
-def _refuse_elsewhere(host):
-    if host in (None, "", "localhost", b"localhost"):
-        return
-    try:
-        address = ipaddress.ip_address(host.decode() if isinstance(host, bytes) else host)
-    except ValueError:
-        raise socket.gaierror(socket.EAI_NONAME, f"the network is cut: no chapter may ask for {host!r}") from None
-    if not (address.is_loopback or address.is_unspecified):
-        raise ConnectionRefusedError(f"the network is cut: no chapter may connect to {host}")
+def _book():
+    import ipaddress
+    import os
+    import socket
+    import sys
+
+    # Refuse every connection that leaves this machine: a chapter runs without a network.
+    def refuse_elsewhere(host):
+        if host in (None, "", "localhost", b"localhost"):
+            return
+        try:
+            address = ipaddress.ip_address(host.decode() if isinstance(host, bytes) else host)
+        except ValueError:
+            raise socket.gaierror(socket.EAI_NONAME, f"the network is cut: no chapter may ask for {host!r}") from None
+        if not (address.is_loopback or address.is_unspecified):
+            raise ConnectionRefusedError(f"the network is cut: no chapter may connect to {host}")
+
+    def guarded(name):
+        original = getattr(socket.socket, name)
+
+        def method(self, *args):
+            address = args[-1]
+            if self.family in (socket.AF_INET, socket.AF_INET6) and isinstance(address, tuple):
+                refuse_elsewhere(address[0])
+            return original(self, *args)
+
+        setattr(socket.socket, name, method)
+
+    for name in ("connect", "connect_ex", "sendto"):
+        guarded(name)
+    getaddrinfo = socket.getaddrinfo
+
+    def local_getaddrinfo(host, *args, **kwargs):
+        refuse_elsewhere(host)
+        return getaddrinfo(host, *args, **kwargs)
+
+    socket.getaddrinfo = local_getaddrinfo
+
+    # Note the peak of this process: VmHWM, which unlike ru_maxrss does not begin with the parent's.
+    def note_memory(*_):
+        try:
+            with open("/proc/self/status") as status:
+                peak = 1024 * next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+        except (OSError, StopIteration):
+            try:
+                import resource
+            except ImportError:  # Windows
+                return
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        with open(os.environ["GANLIB_PEAK_MEMORY"], "w") as note:
+            note.write(str(peak))
+
+    if os.environ.get("GANLIB_PEAK_MEMORY"):
+        get_ipython().events.register("post_run_cell", note_memory)
 
 
-def _guarded(name):
-    original = getattr(socket.socket, name)
-
-    def method(self, *args):
-        address = args[-1]
-        if self.family in (socket.AF_INET, socket.AF_INET6) and isinstance(address, tuple):
-            _refuse_elsewhere(address[0])
-        return original(self, *args)
-
-    setattr(socket.socket, name, method)
-
-
-for _name in ("connect", "connect_ex", "sendto"):
-    _guarded(_name)
-_getaddrinfo = socket.getaddrinfo
-
-
-def _local_getaddrinfo(host, *args, **kwargs):
-    _refuse_elsewhere(host)
-    return _getaddrinfo(host, *args, **kwargs)
-
-
-socket.getaddrinfo = _local_getaddrinfo
+_book()
+del _book
 '''
 
 

@@ -16,8 +16,11 @@ from typing import Any
 
 import ipywidgets
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
+
+from .plot import PICTURE_ALPHA
 
 LIMIT = 1_500_000
 """Bytes of frames above which a scrubber warns: they all travel in the page."""
@@ -101,6 +104,8 @@ class Scrubber(ipywidgets.VBox):
 def png(frame: Figure | bytes) -> bytes:
     """A figure as a small PNG: at most 96 colours, no dithering; the figure is closed. PNG bytes pass as they are.
 
+    Pixels of pictures keep the mark that `ganlib.plot` gave them: their colours stand twice in the palette.
+
     Raises:
         TypeError: neither a figure nor bytes.
         ValueError: bytes that are no PNG.
@@ -114,9 +119,18 @@ def png(frame: Figure | bytes) -> bytes:
     drawn = io.BytesIO()
     frame.savefig(drawn, format="png", dpi=min(frame.dpi, 100))
     plt.close(frame)
-    picture: Any = Image.open(drawn).convert("RGB")
+    pixels = np.asarray(Image.open(drawn).convert("RGBA"))
+    few: Any = Image.fromarray(np.ascontiguousarray(pixels[..., :3])).quantize(_COLORS, dither=Image.Dither.NONE)
+    marked = pixels[..., 3] == PICTURE_ALPHA
+    options = {}
+    if marked.any():
+        colors = few.getpalette()[: 3 * _COLORS]
+        n = len(colors) // 3
+        few = Image.fromarray(np.asarray(few) + np.uint8(n) * marked, mode="P")
+        few.putpalette(colors + colors)
+        options["transparency"] = bytes([255] * n + [PICTURE_ALPHA] * n)
     small = io.BytesIO()
-    picture.quantize(_COLORS, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+    few.save(small, format="png", optimize=True, **options)
     return small.getvalue()
 
 

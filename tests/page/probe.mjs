@@ -1,5 +1,6 @@
 // Opens pages in headless Chromium with the network cut and reports what a reader would meet.
-// Standard input: {browser, axe, visits: [{name, url, dark?, search?, scrub?, lands?, screenshot?}]}; standard output: one JSON object, by name.
+// Standard input: {browser, axe, folder, cover, visits: [{name, url, dark?, search?, scrub?, keys?, figures?, print?, lands?, screenshot?}]};
+// standard output: one JSON object, by name. `figures` are photographed into `folder`; `cover` is the page whose loading is timed.
 import { chromium } from "playwright-core";
 import fs from "fs";
 import os from "os";
@@ -53,7 +54,7 @@ function inspect() {
     claims: ["true", "false", "untrained"].map(kind => main.querySelectorAll(".claim-" + kind).length),
     searchFields: document.querySelectorAll(".bd-article-container input[type=search], .bd-header input[type=search]").length,
     searchButton: !!document.querySelector(".search-button, .search-button__button"),
-    results: document.querySelectorAll("#search-results li").length,
+    found: [...document.querySelectorAll("#search-results li a")].map(a => a.href),
     theme: document.documentElement.dataset.theme,
     bootstrap: main.textContent.includes('find_spec("ganlib")'),
   };
@@ -65,10 +66,60 @@ const shown = page => page.evaluate(() => {
   return [...box.querySelectorAll("img")].filter(i => i.getClientRects().length).map(i => i.src);
 });
 
-async function visit({ url, dark, search, scrub, lands, screenshot }) {
+// Every control of every widget, in the order of the page, each with a key that should move it; where keys that fit do nothing, its markup.
+const CONTROLS = ".noUi-handle, :is(.jupyter-widgets, .cell_output) :is(button, input, select, textarea, summary, [tabindex='0'])";
+
+// What a reader sees of the widgets: pictures, canvases, values, words.
+const looks = page => page.evaluate(() => [...document.querySelectorAll(".cell_output, .output")].filter(e => e.querySelector(".jupyter-widgets, canvas, input, button")).map(box =>
+  [...box.querySelectorAll("img")].filter(i => i.getClientRects().length).map(i => i.src.length + i.src.slice(-200)).join()
+  + [...box.querySelectorAll("canvas")].map(c => { try { return c.toDataURL().slice(-4000); } catch { return ""; } }).join()
+  + [...box.querySelectorAll("input, select, textarea")].map(i => i.value + i.checked).join()
+  + [...box.querySelectorAll("[aria-valuenow], [aria-pressed], [aria-checked], [aria-selected]")].map(e => ["valuenow", "pressed", "checked", "selected"].map(a => e.getAttribute("aria-" + a)).join()).join()
+  + [...box.querySelectorAll("details")].map(d => d.open).join() + box.innerText).join());
+
+async function pressKeys(page) {
+  const controls = page.locator(CONTROLS), silent = [];
+  let tried = 0;
+  for (let i = 0; i < await controls.count(); i++) {
+    const one = controls.nth(i);
+    if (!await one.isVisible() || !await one.isEnabled()) continue;
+    if (await one.evaluate(e => !!e.closest("pre, .cell_input") || e.matches(".copybtn, .headerlink"))) continue;
+    tried++;
+    const kind = await one.evaluate(e => e.matches("button, summary, input[type=button]") ? "button" : e.matches("input[type=checkbox], input[type=radio]") ? "box" : e.matches("input[type=text], input[type=number], input:not([type]), textarea") ? "text" : "slider");
+    const keys = { button: ["Enter", " "], box: [" ", "ArrowRight"], text: ["ArrowUp", "7", "Enter"], slider: ["ArrowRight", "ArrowLeft", "ArrowDown", "Enter"] }[kind];
+    const before = await looks(page);
+    let moved = false;
+    for (const key of keys) {
+      await one.focus();
+      await page.keyboard.press(key);
+      for (const wait of [30, 150, 600, 1500]) { // a play button's first frame comes after its interval
+        await page.waitForTimeout(wait);
+        if ((moved = await looks(page) !== before)) break;
+        if (kind !== "button" && wait >= 150) break;
+      }
+      if (moved) break;
+    }
+    if (!moved) silent.push(await one.evaluate(e => (e.getAttribute("aria-label") || e.textContent.trim()) + " " + e.outerHTML.slice(0, 160)));
+  }
+  return { tried, silent };
+}
+
+async function photograph(page, name, folder) {
+  const found = [], pictures = page.locator("article img");
+  for (let i = 0; i < await pictures.count() && found.length < 4; i++) {
+    const one = pictures.nth(i);
+    if (!await one.isVisible()) continue;
+    const file = path.join(folder, name.replace(/\W+/g, "-") + i + ".png");
+    await one.screenshot({ path: file });
+    found.push({ file, src: await one.getAttribute("src") });
+  }
+  return found;
+}
+
+async function visit({ name, url, dark, search, scrub, keys, figures, print, lands, screenshot }) {
   const page = await context.newPage();
-  const troubles = new Set(), outside = new Set();
-  page.on("request", r => { if (!local.test(r.url())) outside.add(r.url()); });
+  const troubles = new Set(), outside = new Set(), asked = new Set();
+  page.on("request", r => { (local.test(r.url()) ? asked : outside).add(r.url().split("?")[0].slice(0, 300)); });
   page.on("requestfailed", r => troubles.add(`failed: ${r.url()} ${r.failure()?.errorText}`));
   page.on("response", r => { if (r.status() >= 400) troubles.add(`${r.status()}: ${r.url()}`); });
   page.on("console", m => { if (m.type() === "error") troubles.add("console: " + m.text().slice(0, 300)); });
@@ -89,12 +140,25 @@ async function visit({ url, dark, search, scrub, lands, screenshot }) {
     await page.waitForTimeout(500);
     facts.after = await shown(page);
   }
+  if (keys) facts.keys = await pressKeys(page);
+  if (figures) facts.figures = await photograph(page, name, job.folder);
+  if (print) {
+    await page.emulateMedia({ media: "print", colorScheme: dark ? "dark" : "light" });
+    facts.onPaper = await page.evaluate(() => ({
+      beside: [...document.querySelectorAll(".bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article, .prev-next-area, .copybtn, .headerlink")].filter(e => e.getClientRects().length).map(e => e.className),
+      filters: [...document.querySelectorAll("article img")].map(i => getComputedStyle(i).filter).filter(f => f !== "none"),
+      ground: getComputedStyle(document.documentElement).getPropertyValue("--pst-color-background").trim(),
+      wide: document.scrollingElement.scrollWidth - window.innerWidth,
+    }));
+    facts.onPaper.bytes = (await page.pdf({ format: "A4", ...(typeof print === "string" ? { path: print } : {}) })).length;
+    await page.emulateMedia({ media: null, colorScheme: dark ? "dark" : "light" });
+  }
   if (!url.startsWith("file:")) {
     await page.evaluate(() => document.querySelectorAll("main details").forEach(d => { d.open = true; }));
     await page.addScriptTag({ content: axe });
     facts.axe = await page.evaluate(async values => {
       const found = await window.axe.run(document, { runOnly: { type: "tag", values } });
-      return found.violations.filter(v => ["serious", "critical"].includes(v.impact)).map(v =>
+      return found.violations.map(v =>
         `${v.id} (${v.impact}) x${v.nodes.length}: ${v.help}: ${v.nodes.slice(0, 3).map(n => n.target.join(" ") + " " + n.html.slice(0, 160)).join(" | ")}`);
     }, rules);
   }
@@ -109,10 +173,25 @@ async function visit({ url, dark, search, scrub, lands, screenshot }) {
   });
   if (screenshot) await page.screenshot({ path: screenshot + "-phone.png" });
   await page.close();
-  return { ...facts, troubles: [...troubles], outside: [...outside] };
+  return { ...facts, troubles: [...troubles], outside: [...outside], asked: [...asked] };
+}
+
+// How long the cover takes in a browser that has nothing of it: until it is laid out, and until it can be used.
+async function timeCover(url) {
+  const page = await context.newPage(), start = Date.now();
+  await page.goto(url, { waitUntil: "domcontentloaded" });
+  const shown = Date.now() - start;
+  await page.waitForLoadState("load");
+  await page.evaluate(() => window.MathJax?.startup?.promise.then(() => 0));
+  if (await page.evaluate(() => !!document.querySelector('script[type="application/vnd.jupyter.widget-view+json"]')))
+    await page.waitForSelector(".jupyter-widgets", { timeout: 20000 });
+  const usable = Date.now() - start;
+  await page.close();
+  return { shown, usable };
 }
 
 const report = {};
+if (job.cover) report["cover time"] = await timeCover(job.cover);
 const left = [...job.visits];
 async function walk() {
   for (let one; (one = left.shift());) {

@@ -7,23 +7,31 @@ keeps a picture of every visit.
 
 from __future__ import annotations
 
+import base64
 import functools
+import gzip
+import html.parser
 import http.server
+import io
 import json
 import os
 import re
 import subprocess
 import sys
 import threading
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "_ext")]
 import browser  # noqa: E402
+import dark_figures  # noqa: E402
 import environment  # noqa: E402
 import stamp  # noqa: E402
 
@@ -45,6 +53,17 @@ CONTENTS = (ROOT / "_toc.yml").read_text(encoding="utf8")
 PAGES = [f"{page}.html" for page in re.findall(r"(?:root|file): (\S+)", CONTENTS)]  # in reading order
 READ = [*PAGES, "search.html", "genindex.html"]
 MODES = ("light", "dark")
+#: Words to search for, in both languages, and a page that must be among the first results.
+SEARCHES = {
+    "discriminator": "chapters/03_adversarial_game.html",
+    "mode collapse": "chapters/07_mode_collapse.html",
+    "Wasserstein": "chapters/02_distances.html",
+    "生成器": "glossary.html",
+    "識別器": "glossary.html",
+    "モード崩壊": "glossary.html",
+}
+MB = 1_000_000
+MATRIX = np.array(dark_figures.COLORS)
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -62,19 +81,24 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def visits(server: str) -> dict[str, Any]:
+def visits(server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Every visit's report; one browser makes them all."""
     missing = [page for page in PAGES if not (BOOK / page).exists()]
     assert not missing, f"{BOOK} lacks {missing}: build the book first (make book, or python tools/build.py quick)"
     wanted: list[dict[str, Any]] = [
-        {"name": f"{mode} {page}", "url": server + page, "dark": mode == "dark", "scrub": mode == "light"}
+        {"name": f"{mode} {page}", "url": server + page, "dark": mode == "dark"}
+        | ({"scrub": True, "keys": True} if mode == "light" else {"figures": page in PAGES})
         for page in READ
         for mode in MODES
     ]
     wanted += [{"name": f"file {page}", "url": (BOOK / page).as_uri(), "scrub": True} for page in PAGES]
     wanted += [
-        {"name": "search", "url": server + "search.html?q=discriminator", "search": True},
-        {"name": "Japanese search", "url": server + "search.html?q=生成器", "search": True},
+        {"name": f"search {words}", "url": f"{server}search.html?q={words}", "search": True} for words in SEARCHES
+    ]
+    wanted += [
+        {"name": f"paper {mode}", "url": server + CHAPTERS[-1], "dark": mode == "dark", "print": True} for mode in MODES
+    ]
+    wanted += [
         {"name": "index", "url": server + "index.html", "lands": server + "intro.html"},
     ]
     if "GANLIB_SCREENSHOTS" in os.environ:
@@ -85,6 +109,8 @@ def visits(server: str) -> dict[str, Any]:
     job = {
         "browser": browser.find_or_install(),
         "axe": str(ROOT / "node_modules" / "axe-core" / "axe.min.js"),
+        "folder": str(tmp_path_factory.mktemp("figures")),
+        "cover": server + PAGES[0],
         "visits": wanted,
     }
     node, _ = environment.find_node()
@@ -142,10 +168,10 @@ def test_pictures(visits: dict[str, Any], page: str) -> None:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("page", READ)
 def test_accessible(visits: dict[str, Any], page: str, mode: str) -> None:
-    assert seen(visits, f"{mode} {page}")["axe"] == [], "serious or critical violations found by axe-core"
+    assert seen(visits, f"{mode} {page}")["axe"] == [], "violations found by axe-core"
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", READ)
 def test_phone(visits: dict[str, Any], page: str) -> None:
     assert seen(visits, f"light {page}")["overflow"] is None, "at 390 px the page scrolls sideways"
 
@@ -164,7 +190,8 @@ def test_ways_on(visits: dict[str, Any], page: str) -> None:
 def test_run_line(visits: dict[str, Any], page: str) -> None:
     line = seen(visits, f"light {page}")["runInfo"]
     found = re.match(
-        r"(Quick run|Last full run)\D*: ([\d.]+) s on .+, torch \d.+, Python 3\.\d+\S*, \d+ \w+ \d{4}", line
+        r"(Quick run|Last verified by a full run)\D*: ([\d.]+) s on .+, torch \d.+, Python 3\.\d+\S*, \d+ \w+ \d{4}",
+        line,
     )
     assert found, f"how long the page took and on what, got {line!r}"
     assert float(found[2]) > 0
@@ -198,9 +225,123 @@ def test_widgets_are_drawn(visits: dict[str, Any], page: str) -> None:
         assert not seen(visits, f"{how} {page}")["widgetsUnrendered"]
 
 
-@pytest.mark.parametrize("words", ["search", "Japanese search"])
+@pytest.mark.parametrize("page", READ)
+def test_every_control_answers_to_a_key(visits: dict[str, Any], page: str) -> None:
+    keys = seen(visits, f"light {page}")["keys"]
+    assert keys["silent"] == [], "controls that no key moves"
+    if seen(visits, f"light {page}")["sliders"]:
+        assert keys["tried"] >= 2, "a slider and its play button"
+
+
+@pytest.mark.parametrize("words", SEARCHES)
 def test_search_finds(visits: dict[str, Any], words: str) -> None:
-    assert seen(visits, words)["results"] > 0
+    found = [urllib.parse.urlsplit(link).path for link in seen(visits, f"search {words}")["found"]]
+    assert any(path.endswith(SEARCHES[words]) for path in found[:10]), f"the first results are {found[:10]}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page in CHAPTERS or page == PAGES[0]])
+def test_figures_are_recoloured_in_dark_mode(visits: dict[str, Any], page: str) -> None:
+    """What the browser shows is what the filter should make: white the ground, pictures as they are."""
+    figures = seen(visits, f"dark {page}")["figures"]
+    assert figures, "a figure to look at"
+    for figure in figures:
+        source = urllib.parse.unquote(figure["src"])
+        name = figure["src"][:60]
+        data = (
+            base64.b64decode(source.split(",", 1)[1]) if source.startswith("data:") else (BOOK / page).parent / source
+        )
+        original = Image.open(io.BytesIO(data) if isinstance(data, bytes) else data).convert("RGBA")
+        shown = np.asarray(Image.open(figure["file"]).convert("RGB")).astype(float)
+        pixels = np.asarray(original).astype(float) / 255
+        turned = np.clip(np.concatenate([pixels[..., :3], np.ones_like(pixels[..., :1])], -1) @ MATRIX.T, 0, 1)
+        picture = np.asarray(original)[..., 3:] == 254
+        expected = Image.fromarray((np.where(picture, pixels[..., :3], turned) * 255).round().astype(np.uint8))
+        size = shown.shape[1], shown.shape[0]
+        difference = np.abs(shown - np.asarray(expected.resize(size, Image.Resampling.BILINEAR))).max(axis=-1)
+        marked = np.asarray(Image.fromarray(picture[..., 0]).resize(size, Image.Resampling.NEAREST))
+        for part in (difference[marked], difference[~marked]):
+            assert part.size == 0 or (np.median(part) <= 6 and (part > 60).mean() < 0.1), f"{name} is not recoloured"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_paper(visits: dict[str, Any], mode: str) -> None:
+    paper = seen(visits, f"paper {mode}")["onPaper"]
+    assert paper["beside"] == [], "nothing but the text is printed"
+    assert paper["filters"] == [] and paper["ground"] == "#fff", "in light colours"
+    assert paper["wide"] <= 1 and paper["bytes"] > 50_000
+
+
+class Links(html.parser.HTMLParser):
+    """The links and the anchors of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: set[str] = set()
+        self.anchors: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.anchors |= {given[name] or "" for name in ("id", "name") if name in given}
+        self.links |= {given[name] or "" for name in ("href", "src") if name in given}
+
+
+@functools.cache
+def links(path: Path) -> Links:
+    return Links(path.read_text(encoding="utf8"))
+
+
+@pytest.mark.parametrize("page", sorted(path.relative_to(BOOK).as_posix() for path in BOOK.rglob("*.html")))
+def test_internal_links_are_alive(page: str) -> None:
+    here, dead = BOOK / page, []
+    if "_static" in here.parts:
+        pytest.skip("a part of the theme, not a page")
+    for link in links(here).links:
+        place = urllib.parse.urlsplit(link)
+        if place.scheme or place.netloc:
+            continue
+        target = (here.parent / urllib.parse.unquote(place.path)).resolve() if place.path else here
+        anchor = urllib.parse.unquote(place.fragment)
+        if not target.exists() or (anchor and target.suffix == ".html" and anchor not in links(target).anchors):
+            dead.append(link)
+    assert not dead, f"links to nowhere: {sorted(dead)}"
+
+
+@functools.cache
+def weight(path: Path) -> int:
+    """Bytes on the way: text is compressed by any server, pictures and fonts are already."""
+    data = path.read_bytes()
+    return min(len(data), len(gzip.compress(data, 6))) if path.suffix in (".html", ".js", ".css", ".svg") else len(data)
+
+
+def test_weight(visits: dict[str, Any], server: str, request: pytest.FixtureRequest) -> None:
+    shared: set[Path] = set()
+    own: dict[str, int] = {}
+    frames: dict[str, int] = {}
+    for page in READ:
+        asked = [urllib.parse.unquote(url.removeprefix(server)) for url in seen(visits, f"light {page}")["asked"]]
+        files = {BOOK / name for name in asked if not name.startswith(("data:", "blob:", "http")) and name}
+        mine = {path for path in files if path.suffix in (".html", ".png", ".jpg", ".gif")}
+        shared |= files - mine
+        own[page] = sum(map(weight, mine))
+        drawn = re.findall(r"data:image/png;base64,([\w+/=]+)", (BOOK / page).read_text(encoding="utf8"))
+        frames[page] = sum(len(code) * 3 // 4 for code in drawn)
+    once = sum(map(weight, shared))
+    heaviest = ", ".join(f"{p.name} {weight(p) / 1000:.0f}" for p in sorted(shared, key=weight, reverse=True)[:6])
+    time = visits["cover time"]
+    lines = [f"{'page':44} own kB  frames kB", *(f"{p:44} {own[p] / 1000:6.0f} {frames[p] / 1000:10.0f}" for p in READ)]
+    lines += [f"shared by all pages: {once / 1000:.0f} kB ({heaviest})"]
+    lines += [f"cover, nothing cached: laid out after {time['shown']} ms, to be used after {time['usable']} ms"]
+    request.config.page_report.extend(lines)
+    assert once <= 2.5 * MB, "scripts, styles and fonts, compressed, once for the whole site"
+    assert {page: size for page, size in own.items() if size > 2 * MB} == {}, "a page with its pictures, compressed"
+    assert {page: size for page, size in frames.items() if size > 1.5 * MB} == {}, "the frames of a page's sliders"
+
+
+def test_frames_have_alternative_text() -> None:
+    for page in PAGES:
+        tags = re.findall(r"<img src=\\\"data:image[^>]*>", (BOOK / page).read_text(encoding="utf8"))
+        assert [tag[-200:] for tag in tags if not re.search(r'alt=\\"[^"]{10,}\\"', tag)] == [], page
 
 
 def test_index_leads_to_the_cover(visits: dict[str, Any]) -> None:
