@@ -20,7 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from .plot import PICTURE_ALPHA
+from ganlib.plot import PICTURE_ALPHA
 
 LIMIT = 1_500_000
 """Bytes of frames above which a scrubber warns: they all travel in the page."""
