@@ -84,7 +84,7 @@ def contrast(images: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def colour(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Brightness, saturation and contrast. First built in chapter 13."""
+    """Brightness, saturation and contrast."""
     for change in (brightness, saturation, contrast):
         images = change(images, rng)
     return images

@@ -574,7 +574,10 @@ def spread_labels(labels: Any, n: int, classes: int | None) -> Tensor | None:
 
 
 def cosine(progress: float, end: float = 0.0) -> float:
-    """1 at progress 0, `end` at progress 1, along half a cosine (Loshchilov and Hutter 2017, eq. 5)."""
+    """1 at progress 0, `end` at progress 1, along half a cosine (Loshchilov and Hutter 2017, eq. 5).
+
+    First built in chapter 13.
+    """
     return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
 
