@@ -56,6 +56,19 @@ function cropped(x, border, height, width) {
   return y;
 }
 
+// Adds to a row of y that of one plane of x times its weight, or those of four planes: fewer reads and writes of y.
+function add(y, to, step, x, from, stride, n, plane, weight, at, hop, lanes) {
+  if (lanes === 1) {
+    const a = weight[at];
+    for (let p = 0; p < n; p++, to += step, from += stride) y[to] += a * x[from];
+    return;
+  }
+  const a = weight[at], b = weight[at + hop], c = weight[at + 2 * hop], d = weight[at + 3 * hop];
+  const second = from + plane, third = second + plane, fourth = third + plane;
+  for (let p = 0, q = 0; p < n; p++, q += stride, to += step)
+    y[to] += a * x[from + q] + b * x[second + q] + c * x[third + q] + d * x[fourth + q];
+}
+
 const each = (x, f) => { for (let i = 0; i < x.data.length; i++) x.data[i] = f(x.data[i]); return x; };
 const ACTIVATIONS = {
   leaky: a => v => v < 0 ? a * v : v,
@@ -87,18 +100,17 @@ const LAYERS = {
   // Every weight of a kernel adds a shifted copy of a plane. At stride 1 a plane is one long row: what runs over
   // its right edge is cut off in the end.
   convolve(x, { numbers: [weight, bias], outputs, kernel, stride, padding }) {
-    const big = padded(x, padding), height = Math.floor((big.height - kernel) / stride) + 1;
-    const width = Math.floor((big.width - kernel) / stride) + 1, pitch = stride === 1 ? big.width : width;
-    const y = planes(outputs, height, pitch), size = height * pitch, rows = stride === 1 ? 1 : height;
-    const run = stride === 1 ? (height - 1) * pitch + width : width, data = big.data;
-    let at = 0;
+    const big = padded(x, padding), plane = big.height * big.width, area = kernel * kernel;
+    const height = Math.floor((big.height - kernel) / stride) + 1, width = Math.floor((big.width - kernel) / stride) + 1;
+    const pitch = stride === 1 ? big.width : width, y = planes(outputs, height, pitch), size = height * pitch;
+    const [rows, run] = stride === 1 ? [1, (height - 1) * pitch + width] : [height, width];
     for (let o = 0; o < outputs; o++) {
-      const sum = y.data.subarray(o * size, (o + 1) * size).fill(bias[o]);
-      for (let i = 0; i < big.channels; i++) for (let ky = 0; ky < kernel; ky++) for (let kx = 0; kx < kernel; kx++) {
-        const w = weight[at++];
-        for (let r = 0; r < rows; r++) {
-          const to = r * pitch, from = (i * big.height + r * stride + ky) * big.width + kx;
-          for (let p = 0; p < run; p++) sum[to + p] += w * data[from + p * stride];
+      y.data.fill(bias[o], o * size, (o + 1) * size);
+      for (let i = 0, lanes; i < x.channels; i += lanes) {
+        lanes = x.channels - i < 4 ? 1 : 4;
+        for (let k = 0; k < area; k++) for (let r = 0; r < rows; r++) {
+          const from = i * plane + (r * stride + Math.floor(k / kernel)) * big.width + k % kernel;
+          add(y.data, o * size + r * pitch, 1, big.data, from, stride, run, plane, weight, (o * x.channels + i) * area + k, area, lanes);
         }
       }
     }
@@ -106,15 +118,15 @@ const LAYERS = {
   },
   // Its transpose: the same copies, from the small plane to the big one.
   grow(x, { numbers: [weight, bias], outputs, kernel, stride, padding, extra }) {
-    const wide = side => (side - 1) * stride + kernel + extra;
-    const y = planes(outputs, wide(x.height), wide(x.width)), size = y.height * y.width, data = x.data;
+    const plane = x.height * x.width, area = kernel * kernel, wide = side => (side - 1) * stride + kernel + extra;
+    const y = planes(outputs, wide(x.height), wide(x.width)), size = y.height * y.width;
     for (let o = 0; o < outputs; o++) {
-      const sum = y.data.subarray(o * size, (o + 1) * size).fill(bias[o]);
-      for (let i = 0; i < x.channels; i++) for (let ky = 0; ky < kernel; ky++) for (let kx = 0; kx < kernel; kx++) {
-        const w = weight[((i * outputs + o) * kernel + ky) * kernel + kx];
-        for (let r = 0; r < x.height; r++) {
-          const to = (r * stride + ky) * y.width + kx, from = (i * x.height + r) * x.width;
-          for (let c = 0; c < x.width; c++) sum[to + c * stride] += w * data[from + c];
+      y.data.fill(bias[o], o * size, (o + 1) * size);
+      for (let i = 0, lanes; i < x.channels; i += lanes) {
+        lanes = x.channels - i < 4 ? 1 : 4;
+        for (let k = 0; k < area; k++) for (let r = 0; r < x.height; r++) {
+          const to = o * size + (r * stride + Math.floor(k / kernel)) * y.width + k % kernel;
+          add(y.data, to, stride, x.data, i * plane + r * x.width, 1, x.width, plane, weight, (i * outputs + o) * area + k, outputs * area, lanes);
         }
       }
     }
