@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 
-.PHONY: book test test-slow lint links results benchmark zip teachers address environment clean
+.PHONY: book test test-slow test-colab test-lab lint links results benchmark zip teachers book-modern address environment clean
 
 book: environment  ## run every notebook, build the pages, test them
 	$(VENV) tools/build.py full
@@ -13,6 +13,12 @@ test: environment  ## library, notebooks (quick), solutions, pages of a quick bu
 
 test-slow: environment  ## what takes too long for every day
 	$(VENV) -m pytest -q -m slow tests
+
+test-colab: environment  ## run two chapters where nothing is installed but what Colab has; needs the network
+	$(VENV) tools/colab.py $(CHAPTERS)
+
+test-lab: environment  ## open two chapters in plain JupyterLab, in a browser; pictures in _build/lab/screens
+	$(VENV) tools/lab.py $(CHAPTERS)
 
 lint: environment
 	$(VENV) -m pytest -q tests/test_style.py tests/test_notebooks.py tests/test_plain.py
@@ -25,6 +31,9 @@ zip: environment  ## the pages of the last `make book` as a zip that opens from 
 
 teachers: environment  ## the notebooks without their solutions
 	$(VENV) tools/pack.py teachers
+
+book-modern: environment  ## the pages once more, on today's Sphinx without Jupyter Book
+	$(VENV) tools/modern/run.py
 
 results: environment  ## the chapters' tables over seeds that their cells have outgrown; an hour if all have
 	$(VENV) tools/results.py
