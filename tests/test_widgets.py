@@ -70,6 +70,19 @@ def test_parts_are_core_widgets_joined_without_python() -> None:
     assert modules == {"@jupyter-widgets/base", "@jupyter-widgets/controls"}
 
 
+def test_with_ipywidgets_7_a_kernel_swaps_the_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(ipywidgets, "Stack")
+    box = widgets.scrubber(figures(3), ["0", "100", "200"], description="step", alt="Two densities")
+    (play, slider), shown = box.children[0].children, box.children[1]
+    seen = [picture(shown)]
+    play.value = 1
+    assert slider.index == 1 and alt(shown) == "Two densities (step 100)"
+    seen.append(picture(shown))
+    slider.index = 2
+    assert play.value == 2 and alt(shown) == "Two densities (step 200)"
+    assert len({*seen, picture(shown)}) == 3
+
+
 def test_every_frame_has_its_own_picture_and_words() -> None:
     box = widgets.scrubber(figures(3), ["A", "B", "C"], description="state", alt='Data "and" model <b>')
     children = box.children[1].children

@@ -7,8 +7,9 @@
 For each chapter an environment is made anew with the versions that Colab's image of January 2026 has (pip-freeze.txt of
 github.com/googlecolab/backend-info), but for torch and torchvision, which are those of `.venv`, borrowed by links: they
 are 5 GB. git is told to read this working tree, as it is, in place of an example address. Then the notebook runs in the
-quick profile, its bootstrap cell first. It is a failure if torch, torchvision or numpy are not those that were there
-before, if ganlib comes from anywhere but the bootstrap's installation, or if a cell fails.
+quick profile, its bootstrap cell first. It is a failure if torch, torchvision, numpy or ipywidgets are not those that
+were there before (Colab's pages draw no widget of ipywidgets 8), if ganlib comes from anywhere but the bootstrap's
+installation, or if a cell fails.
 
 Colab runs Python 3.12. Where a python3.12 is found the environment gets that; what of torch is compiled for another
 Python is then installed a second time, without the CUDA libraries. `GANLIB_COLAB_PYTHON` names another Python.
@@ -35,7 +36,7 @@ from nbclient import NotebookClient
 ROOT = side.ROOT
 FOLDER = ROOT / "_build" / "colab"
 EXAMPLE = "https://github.com/example/gan-book"
-KEPT = ("torch", "torchvision", "numpy")
+KEPT = ("torch", "torchvision", "numpy", "ipywidgets")
 #: Colab's kernel, and what every notebook there can import.
 BARE = (
     "numpy==2.0.2",
@@ -59,6 +60,7 @@ FULL = (
     "safetensors==0.7.0",
     "threadpoolctl==3.6.0",
     "tqdm==4.67.1",
+    "anywidget==0.9.21",
     "sympy==1.14.0",
 )
 FACTS = f"""

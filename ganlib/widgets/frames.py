@@ -1,7 +1,8 @@
 """Interactive figures that need no kernel: precomputed frames, a play button and a slider, joined in the browser.
 
-All parts are core ipywidgets and all links are `jslink`s, so the same widget works in Jupyter, in Colab and in the
-published page, where nothing runs but the reader's browser.
+All parts are core ipywidgets and all links are `jslink`s, so the same widget works in Jupyter and in the published
+page, where nothing runs but the reader's browser. Colab stays at ipywidgets 7, and its pages draw nothing newer: there
+the kernel swaps the pictures.
 """
 
 from __future__ import annotations
@@ -76,21 +77,27 @@ def scrubber(
     # HTML rather than Image: ipywidgets' Image has no alt text, and fails to show when given a tooltip instead.
     width, height = sizes[0]
     images = [
-        ipywidgets.HTML(
-            f'<img src="data:image/png;base64,{base64.b64encode(picture).decode()}" alt="{html.escape(text)}" '
-            f'width="{width}" height="{height}" style="max-width: 100%; height: auto; display: block">'
-        )
+        f'<img src="data:image/png;base64,{base64.b64encode(picture).decode()}" alt="{html.escape(text)}" '
+        f'width="{width}" height="{height}" style="max-width: 100%; height: auto; display: block">'
         for picture, text in zip(pictures, texts, strict=True)
     ]
-    stack = ipywidgets.Stack(images, selected_index=0, layout={"max_width": "100%"})
-    play = ipywidgets.Play(min=0, max=n - 1, interval=interval, show_repeat=False, tooltip=f"play: {description}")
+    play = ipywidgets.Play(min=0, max=n - 1, interval=interval, show_repeat=False)
     slider = ipywidgets.SelectionSlider(
         options=labels, index=0, description=description, layout={"width": "100%", "max_width": "420px"}
     )
-    ipywidgets.jslink((play, "value"), (slider, "index"))
-    ipywidgets.jslink((slider, "index"), (stack, "selected_index"))
+    shown: ipywidgets.Widget
+    if hasattr(ipywidgets, "Stack"):
+        play.tooltip = f"play: {description}"
+        shown = ipywidgets.Stack([ipywidgets.HTML(image) for image in images], selected_index=0)
+        ipywidgets.jslink((play, "value"), (slider, "index"))
+        ipywidgets.jslink((slider, "index"), (shown, "selected_index"))
+    else:  # ipywidgets 7
+        shown = ipywidgets.HTML(images[0])
+        ipywidgets.link((play, "value"), (slider, "index"))
+        slider.observe(lambda change: setattr(shown, "value", images[change["new"]]), "index")
+    shown.layout.max_width = "100%"
     controls = ipywidgets.HBox([play, slider], layout={"max_width": "100%", "align_items": "center"})
-    box = Scrubber([controls, stack], layout={"max_width": "100%", "overflow": "hidden"})
+    box = Scrubber([controls, shown], layout={"max_width": "100%", "overflow": "hidden"})
     box.frames_bytes = weight
     return box
 
