@@ -35,7 +35,7 @@ def make(folder: Path, python: str = sys.executable) -> Path:
 
 def install(python: Path, *arguments: str) -> None:
     """What pip installs into the environment of this Python."""
-    quiet = ["-qq", "--no-input", "--disable-pip-version-check"]
+    quiet = ["-qq", "--no-compile", "--no-input", "--disable-pip-version-check"]
     subprocess.run([str(python), "-m", "pip", "install", *quiet, *arguments], check=True, stdin=subprocess.DEVNULL)
 
 
