@@ -54,7 +54,7 @@ def test_it_does_nothing_where_ganlib_is(commands: list[list[str]]) -> None:
 
 
 def test_the_placeholder_installs_nothing(commands: list[list[str]], without_ganlib: None) -> None:
-    placeholder = BOOTSTRAP.replace(stamp.address(), "https://github.com/OWNER/gan-book")
+    placeholder = BOOTSTRAP.replace(stamp.address(), "https://github.com/OWNER/a-book")
     with pytest.raises(RuntimeError, match="names no repository: run `pip install .` in a checkout"):
         run_cell(placeholder)
     assert commands == []

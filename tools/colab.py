@@ -140,7 +140,7 @@ def make_environment(folder: Path, packages: tuple[str, ...]) -> Path:
         borrowed = [found for found in borrowed if found not in again]
     side.borrow(borrowed, folder / "borrowed")
     (side.site(python) / "borrowed.pth").write_text(f"{folder / 'borrowed'}\n", encoding="utf8")
-    side.install(python, *packages)
+    side.install(python, *packages, "setuptools>=77.0.3")  # which our torch asks for
     kernel = folder / "jupyter" / "kernels" / "colab"
     kernel.mkdir(parents=True)
     start = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
