@@ -31,6 +31,8 @@ ROOT = stamp.ROOT
 BUILT = ROOT / "_build" / "full" / "_build" / "html"
 LICENCES = ("LICENSE", "NOTICE", "CITATION.cff")
 SOLUTION = re.compile(r"\n*^<details><summary>Solution</summary>.*?^</details>[ ]*$\n*", re.S | re.M)
+#: What a build leaves beside its pages: notes to itself, reports of failures, the theme's own building material.
+LEFT_OUT = {".buildinfo", ".buildinfo.bak", ".doctrees", "reports", "webpack-macros.html", "sbt-webpack-macros.html"}
 LINK = re.compile(r"\]\(([^)\s#]+)")
 
 
@@ -89,6 +91,11 @@ def opens(folder: Path) -> list[str]:
         *(path.relative_to(folder).as_posix() for path in sorted(folder.glob("chapters/*.html"))[:2]),
     ]
     visits: list[dict[str, Any]] = [{"name": page, "url": (folder / page).as_uri()} for page in pages]
+    forward = re.search(
+        r'(?i)http-equiv="refresh" content="\d+; ?url=([^"]+)"', (folder / "index.html").read_text("utf8")
+    )
+    if forward:
+        visits[0]["lands"] = (folder / forward[1]).as_uri()
     search = folder / "search.html"
     if search.exists():
         visits.append({"name": "search", "url": f"{search.as_uri()}?q=discriminator", "search": True})
@@ -109,7 +116,7 @@ def opens(folder: Path) -> list[str]:
         found += [f"{page}: {trouble}" for trouble in [*seen["troubles"], *seen["outside"], *seen["rawMath"]]]
         if not seen["title"]:
             found.append(f"{page}: an empty page")
-        if page == "search" and not seen["results"]:
+        if page == "search" and not seen["found"]:
             found.append("search: finds nothing")
     return found
 
@@ -126,8 +133,8 @@ def pack_site(built: Path = BUILT) -> Path:
     if changed:
         print(f"[zip] note: {len(changed)} sources changed after this build, such as {changed[0].name}", flush=True)
     target = ROOT / "_build" / f"{name()}.zip"
-    skipped = {".buildinfo", ".buildinfo.bak", ".doctrees", "reports"}
-    files = [path for path in sorted(built.rglob("*")) if not skipped.intersection(path.relative_to(built).parts)]
+    parts = ((path, set(path.relative_to(built).parts)) for path in sorted(built.rglob("*")))
+    files = [path for path, names in parts if not names & LEFT_OUT]
     write(target, built, files)
     with tempfile.TemporaryDirectory() as place:
         with zipfile.ZipFile(target) as archive:
