@@ -1,12 +1,25 @@
 """Interactive figures that need no kernel: they work in Jupyter, in Colab and in the published page.
 
-`scrubber` leads through precomputed frames; it is made of core ipywidgets. `live` hands a trained generator to the
-reader's browser; it brings a small script of its own.
+`scrubber` leads through precomputed frames; it is made of core ipywidgets. Two bring a small script of their own:
+`live` hands a trained generator to the reader's browser, and `laboratory` is a GAN that trains there.
 """
 
 from __future__ import annotations
 
 from ganlib.widgets.frames import LIMIT, Scrubber, png, scrubber
 from ganlib.widgets.generator import SIDE_LIMIT, WEIGHTS_LIMIT, Live, live
+from ganlib.widgets.laboratory import LABORATORY_LOSSES, Laboratory, laboratory
 
-__all__ = ["LIMIT", "SIDE_LIMIT", "WEIGHTS_LIMIT", "Live", "Scrubber", "live", "png", "scrubber"]
+__all__ = [
+    "LABORATORY_LOSSES",
+    "LIMIT",
+    "SIDE_LIMIT",
+    "WEIGHTS_LIMIT",
+    "Laboratory",
+    "Live",
+    "Scrubber",
+    "laboratory",
+    "live",
+    "png",
+    "scrubber",
+]

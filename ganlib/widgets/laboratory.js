@@ -1,0 +1,737 @@
+// A GAN that trains in the page: two perceptrons, their gradients by hand, Adam, and pictures. No library, no kernel.
+// In order: random numbers, data, networks, the game, measuring, drawing, controls. The first five know nothing of the
+// page, so that they can be run and compared with PyTorch elsewhere.
+
+// --- random numbers
+
+/** Numbers that a seed repeats: mulberry32, and Box and Muller's way to normal ones. */
+export class Random {
+  constructor(seed) {
+    this.state = seed >>> 0;
+    this.spare = null;
+  }
+  uniform() {
+    this.state = (this.state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(this.state ^ (this.state >>> 15), this.state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  }
+  normal() {
+    let value = this.spare;
+    this.spare = null;
+    if (value === null) {
+      const radius = Math.sqrt(-2 * Math.log(1 - this.uniform())), angle = 2 * Math.PI * this.uniform();
+      value = radius * Math.cos(angle);
+      this.spare = radius * Math.sin(angle);
+    }
+    return value;
+  }
+  normals(n) {
+    return Float64Array.from({ length: n }, () => this.normal());
+  }
+}
+
+const softplus = t => Math.max(t, 0) + Math.log1p(Math.exp(-Math.abs(t)));
+const sigmoid = t => (t >= 0 ? 1 / (1 + Math.exp(-t)) : Math.exp(t) / (1 + Math.exp(t)));
+
+/** The standard normal distribution function (Abramowitz and Stegun 26.2.17, wrong by less than 1e-7). */
+export function normalBelow(t) {
+  const u = 1 / (1 + 0.2316419 * Math.abs(t));
+  const tail = u * (0.31938153 + u * (-0.356563782 + u * (1.781477937 + u * (-1.821255978 + u * 1.330274429))));
+  const above = Math.exp(-t * t / 2) / Math.sqrt(2 * Math.PI) * tail;
+  return t >= 0 ? 1 - above : above;
+}
+
+/** The middles of n intervals of equal probability, as quantiles of the standard normal distribution. */
+export function quantiles(n) {
+  return Float64Array.from({ length: n }, (_, i) => {
+    let low = -8, high = 8;
+    while (high - low > 1e-9) {
+      const middle = (low + high) / 2;
+      if (normalBelow(middle) < (i + 0.5) / n) low = middle;
+      else high = middle;
+    }
+    return low;
+  });
+}
+
+// --- data
+
+/** A mixture of round Gaussians: centres [[x], …] or [[x, y], …], and for each a weight and a standard deviation. */
+export class Mixture {
+  constructor({ dim, centres, weights, stds }) {
+    Object.assign(this, { dim, centres, weights, stds });
+  }
+  sample(n, random) {
+    const x = new Float64Array(n * this.dim);
+    for (let i = 0; i < n; i++) {
+      let u = random.uniform() * this.weights.reduce((sum, w) => sum + w, 0), c = 0;
+      while (c < this.weights.length - 1 && (u -= this.weights[c]) >= 0) c++;
+      for (let j = 0; j < this.dim; j++) x[i * this.dim + j] = this.centres[c][j] + this.stds[c] * random.normal();
+    }
+    return x;
+  }
+}
+
+// --- networks
+
+const SLOPE = 0.2; // of LeakyReLU
+
+/** A perceptron with LeakyReLU between its layers. Batches are flat arrays, one row of numbers after the other. */
+export class Net {
+  /** First weights and biases as PyTorch draws them: uniform within ±1/√(inputs of the layer). */
+  constructor(sizes, random) {
+    this.layers = sizes.slice(1).map((outputs, l) => {
+      const inputs = sizes[l], bound = 1 / Math.sqrt(inputs);
+      const draw = n => Float64Array.from({ length: n }, () => bound * (2 * random.uniform() - 1));
+      const W = draw(outputs * inputs), b = draw(outputs);
+      return { inputs, outputs, W, b, dW: new Float64Array(W.length), db: new Float64Array(outputs) };
+    });
+  }
+
+  /** [values, gradient] of each weight matrix and bias, in PyTorch's order. */
+  parameters() {
+    return this.layers.flatMap(({ W, b, dW, db }) => [[W, dW], [b, db]]);
+  }
+  zeroGradients() {
+    for (const [, gradient] of this.parameters()) gradient.fill(0);
+  }
+
+  /** Outputs of n inputs; what each layer was given and gave is kept for `backward`. */
+  forward(x, n) {
+    this.n = n;
+    this.values = [x];
+    this.layers.forEach(({ inputs, outputs, W, b }, l) => {
+      const given = this.values[l], slope = l === this.layers.length - 1 ? 1 : SLOPE;
+      const made = new Float64Array(n * outputs);
+      for (let i = 0; i < n; i++) {
+        for (let o = 0; o < outputs; o++) {
+          let sum = b[o];
+          for (let j = 0; j < inputs; j++) sum += W[o * inputs + j] * given[i * inputs + j];
+          made[i * outputs + o] = sum > 0 ? sum : slope * sum;
+        }
+      }
+      this.values.push(made);
+    });
+    return this.values.at(-1);
+  }
+
+  /** Gradient by the inputs, from the gradient by the outputs of the last `forward`; adds to dW, db if `learns`. */
+  backward(gradient, learns) {
+    const { n } = this;
+    this.gradients = []; // by each layer's sums, before LeakyReLU
+    for (let l = this.layers.length - 1; l >= 0; l--) {
+      const { inputs, outputs, W, dW, db } = this.layers[l], given = this.values[l];
+      const below = new Float64Array(n * inputs);
+      for (let i = 0; i < n; i++) {
+        for (let o = 0; o < outputs; o++) {
+          const g = gradient[i * outputs + o];
+          for (let j = 0; j < inputs; j++) below[i * inputs + j] += g * W[o * inputs + j];
+          if (!learns) continue;
+          db[o] += g;
+          for (let j = 0; j < inputs; j++) dW[o * inputs + j] += g * given[i * inputs + j];
+        }
+      }
+      if (l > 0) for (let i = 0; i < below.length; i++) if (given[i] <= 0) below[i] *= SLOPE;
+      this.gradients[l] = gradient;
+      gradient = below;
+    }
+    return gradient;
+  }
+
+  /**
+   * The second-order term. `backward(1, …)` gave g, the slope of the output at each input; for something that depends
+   * on g, with gradient t by it, this adds the gradient by the weights. LeakyReLU's own slopes s are constant nearly
+   * everywhere, so g = W₁ᵀ s₁ W₂ᵀ s₂ … is a product of the weights, and each factor's gradient is the outer product of
+   * what comes from above (kept by `backward`) and t carried up from below. Biases do not occur in g.
+   */
+  addSlopeGradients(t) {
+    this.layers.forEach(({ inputs, outputs, W, dW }, l) => {
+      const above = this.gradients[l], made = this.values[l + 1], last = l === this.layers.length - 1;
+      const carried = new Float64Array(this.n * outputs);
+      for (let i = 0; i < this.n; i++) {
+        for (let o = 0; o < outputs; o++) {
+          const g = above[i * outputs + o];
+          let sum = 0;
+          for (let j = 0; j < inputs; j++) {
+            dW[o * inputs + j] += g * t[i * inputs + j];
+            sum += W[o * inputs + j] * t[i * inputs + j];
+          }
+          carried[i * outputs + o] = last || made[i * outputs + o] > 0 ? sum : SLOPE * sum;
+        }
+      }
+      t = carried;
+    });
+  }
+}
+
+/** Adam as in PyTorch (Kingma and Ba 2015), or plain gradient descent. */
+export class Optimiser {
+  constructor(net, betas = [0.5, 0.999], epsilon = 1e-8) {
+    Object.assign(this, { net, betas, epsilon, steps: 0 });
+    this.moments = net.parameters().map(([values]) => [new Float64Array(values.length), new Float64Array(values.length)]);
+  }
+  step(rate, adam) {
+    const [beta1, beta2] = this.betas;
+    this.steps += 1;
+    const first = 1 - beta1 ** this.steps, second = Math.sqrt(1 - beta2 ** this.steps);
+    this.net.parameters().forEach(([values, gradient], p) => {
+      const [m, v] = this.moments[p];
+      for (let i = 0; i < values.length; i++) {
+        m[i] += (1 - beta1) * (gradient[i] - m[i]);
+        v[i] = beta2 * v[i] + (1 - beta2) * gradient[i] ** 2;
+        values[i] -= rate * (adam ? m[i] / first / (Math.sqrt(v[i]) / second + this.epsilon) : gradient[i]);
+      }
+    });
+  }
+}
+
+// --- the game
+
+/**
+ * What each player minimises, for the outputs r on a real and f on a generated sample. D: [loss, its slope in r, in f];
+ * G: [loss, its slope in f].
+ */
+export const LOSSES = {
+  minimax: {
+    title: "minimax (saturating)",
+    D: (r, f) => [softplus(-r) + softplus(f), -sigmoid(-r), sigmoid(f)],
+    G: (r, f) => [-softplus(f), -sigmoid(f)],
+  },
+  non_saturating: {
+    title: "non-saturating",
+    D: (r, f) => [softplus(-r) + softplus(f), -sigmoid(-r), sigmoid(f)],
+    G: (r, f) => [softplus(-f), -sigmoid(-f)],
+  },
+  least_squares: {
+    title: "least squares",
+    D: (r, f) => [((r - 1) ** 2 + f ** 2) / 2, r - 1, f],
+    G: (r, f) => [(f - 1) ** 2 / 2, f - 1],
+  },
+  rpgan: {
+    title: "RpGAN (best with R1)",
+    D: (r, f) => [softplus(f - r), -sigmoid(f - r), sigmoid(f - r)],
+    G: (r, f) => [softplus(r - f), -sigmoid(r - f)],
+  },
+};
+
+const WIDTH = 32, BATCH = 128;
+
+/** Both players, and their steps. `settings`: {loss, k, rateD, rateG, r1, adam}, which may change at any time. */
+export class Game {
+  constructor(data, settings, seed, start = 0) {
+    const random = new Random(seed);
+    Object.assign(this, { data, settings, random, updatesD: 0, updatesG: 0, lossD: NaN, lossG: NaN });
+    this.G = new Net([data.dim, WIDTH, WIDTH, data.dim], random);
+    this.D = new Net([data.dim, WIDTH, WIDTH, 1], random);
+    this.G.layers.at(-1).b[0] += start;
+    this.optimiserG = new Optimiser(this.G);
+    this.optimiserD = new Optimiser(this.D);
+  }
+
+  /** A batch of data and one of latent vectors. */
+  draw() {
+    return { x: this.data.sample(BATCH, this.random), z: this.random.normals(BATCH * this.data.dim) };
+  }
+
+  stepD({ x, z } = this.draw()) {
+    const { D, G, settings } = this, n = z.length / this.data.dim, both = new Float64Array(2 * x.length);
+    both.set(x);
+    both.set(G.forward(z, n), x.length);
+    const outputs = D.forward(both, 2 * n), gradient = new Float64Array(2 * n);
+    let loss = 0;
+    for (let i = 0; i < n; i++) {
+      const [value, byReal, byFake] = LOSSES[settings.loss].D(outputs[i], outputs[n + i]);
+      loss += value / n;
+      gradient[i] = byReal / n;
+      gradient[n + i] = byFake / n;
+    }
+    D.zeroGradients();
+    D.backward(gradient, true);
+    if (settings.r1 > 0) { // γ/2 · mean ‖slope of D's output at the reals‖²
+      D.forward(x, n);
+      const slopes = D.backward(new Float64Array(n).fill(1), false);
+      for (const slope of slopes) loss += settings.r1 / 2 * slope ** 2 / n;
+      D.addSlopeGradients(slopes.map(slope => settings.r1 / n * slope));
+    }
+    this.optimiserD.step(settings.rateD, settings.adam);
+    this.lossD = loss;
+    this.updatesD += 1;
+  }
+
+  stepG({ x, z } = this.draw()) {
+    const { D, G, settings } = this, n = z.length / this.data.dim;
+    const real = D.forward(x, n), fake = D.forward(G.forward(z, n), n), gradient = new Float64Array(n);
+    let loss = 0;
+    for (let i = 0; i < n; i++) {
+      const [value, byFake] = LOSSES[settings.loss].G(real[i], fake[i]);
+      loss += value / n;
+      gradient[i] = byFake / n;
+    }
+    G.zeroGradients();
+    G.backward(D.backward(gradient, false), true);
+    this.optimiserG.step(settings.rateG, settings.adam);
+    this.lossG = loss;
+    this.updatesG += 1;
+  }
+
+  stepBoth() {
+    for (let turn = 0; turn < this.settings.k; turn++) this.stepD();
+    this.stepG();
+  }
+
+  /** Where D pushes each of these samples of G: minus the gradient of G's loss by the sample. */
+  pushes(samples, reals) {
+    const { dim } = this.data, n = samples.length / dim, m = reals.length / dim;
+    const real = this.D.forward(reals, m), fake = this.D.forward(samples, n), gradient = new Float64Array(n);
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < m; j++) gradient[i] -= LOSSES[this.settings.loss].G(real[j], fake[i])[1] / m;
+    }
+    return this.D.backward(gradient, false);
+  }
+}
+
+// --- measuring
+
+/** Equal bins over [−extent, extent] in each direction, and the latent vectors that stand for all of p_z. */
+export class Ruler {
+  constructor(dim, extent) {
+    this.side = dim === 1 ? 100 : 40;
+    Object.assign(this, { dim, extent, bins: this.side ** dim });
+    const middle = i => ((i + 0.5) / this.side * 2 - 1) * extent;
+    this.centres = new Float64Array(this.bins * dim);
+    for (let b = 0; b < this.bins; b++) {
+      this.centres[b * dim] = middle(b % this.side);
+      if (dim === 2) this.centres[b * 2 + 1] = middle(Math.floor(b / this.side));
+    }
+    const z = quantiles(dim === 1 ? 4000 : 64);
+    this.latents = dim === 1 ? z : Float64Array.from({ length: 2 * 64 ** 2 }, (_, i) =>
+      i % 2 ? z[Math.floor(i / 128)] : z[(i >> 1) % 64]);
+  }
+
+  /** The bin of a coordinate; what lies outside belongs to the nearest one. */
+  place(t) {
+    return Math.min(this.side - 1, Math.max(0, Math.floor((t / this.extent + 1) / 2 * this.side)));
+  }
+
+  /** The probability that a mixture gives to each bin, exactly. */
+  masses({ centres, weights, stds }) {
+    const masses = new Float64Array(this.bins), total = weights.reduce((sum, w) => sum + w, 0);
+    centres.forEach((centre, c) => {
+      const along = centre.map(at => { // of each row or column, the outermost ones to infinity
+        const below = i => i === 0 ? 0 : i === this.side ? 1
+          : normalBelow(((i / this.side * 2 - 1) * this.extent - at) / stds[c]);
+        return Array.from({ length: this.side }, (_, i) => below(i + 1) - below(i));
+      });
+      for (let b = 0; b < this.bins; b++) {
+        masses[b] += weights[c] / total * along[0][b % this.side] * (along[1]?.[Math.floor(b / this.side)] ?? 1);
+      }
+    });
+    return masses;
+  }
+
+  /** Shares of the samples in each bin, and of those outside. */
+  counts(samples) {
+    const { dim, side, extent } = this, counts = new Float64Array(this.bins), n = samples.length / dim;
+    let outside = 0;
+    for (let i = 0; i < n; i++) {
+      const x = samples[i * dim], y = dim === 2 ? samples[i * 2 + 1] : 0;
+      counts[this.place(x) + (dim === 2 ? side * this.place(y) : 0)] += 1 / n;
+      if (Math.abs(x) > extent || Math.abs(y) > extent) outside += 1 / n;
+    }
+    return { counts, outside };
+  }
+}
+
+/**
+ * D's logits, from its outputs in each bin. For least squares D is the output itself, clipped to 0.001 … 0.999. RpGAN
+ * leaves a constant open: it is chosen such that V is largest, which is where the mean of D over reals and fakes is 1/2.
+ */
+export function logits(outputs, loss, p, q) {
+  if (loss === "least_squares") {
+    return outputs.map(c => { const d = Math.min(0.999, Math.max(0.001, c)); return Math.log(d / (1 - d)); });
+  }
+  if (loss !== "rpgan") return outputs;
+  let low = Math.min(...outputs) - 1, high = Math.max(...outputs) + 1;
+  for (let i = 0; i < 40; i++) {
+    const constant = (low + high) / 2;
+    if (outputs.reduce((sum, c, b) => sum + (p[b] + q[b]) * sigmoid(c - constant), 0) > 1) low = constant;
+    else high = constant;
+  }
+  return outputs.map(c => c - low);
+}
+
+/** V, JS and what they are made of, all on the ruler's bins; p holds the data's masses. */
+export function measure(game, ruler, p) {
+  const samples = game.G.forward(ruler.latents, ruler.latents.length / ruler.dim);
+  const { counts: q, outside } = ruler.counts(samples);
+  const outputs = game.D.forward(ruler.centres, ruler.bins);
+  const d = logits(outputs, game.settings.loss, p, q);
+  let value = 0, js = 0, off = 0;
+  for (let b = 0; b < ruler.bins; b++) {
+    value -= p[b] * softplus(-d[b]) + q[b] * softplus(d[b]);
+    const half = (p[b] + q[b]) / 2;
+    if (p[b] > 0) js += p[b] / 2 * Math.log(p[b] / half);
+    if (q[b] > 0) js += q[b] / 2 * Math.log(q[b] / half);
+    if (half > 0) off += half * Math.abs(sigmoid(d[b]) - p[b] / (2 * half));
+  }
+  return { p, q, d: d.map(sigmoid), value, js, bound: 2 * js - Math.log(4), off, outside };
+}
+
+// --- drawing
+
+/** Fit a canvas to its width and the screen's pixels, and let `draw(pen, width, height)` fill it. */
+function paint(canvas, ratio, draw) {
+  const width = canvas.parentElement.clientWidth, height = Math.round(width * ratio), scale = window.devicePixelRatio || 1;
+  Object.assign(canvas, { width: width * scale, height: height * scale });
+  Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
+  const pen = canvas.getContext("2d");
+  pen.scale(scale, scale);
+  pen.font = "12px system-ui, sans-serif";
+  if (width > 0) draw(pen, width, height);
+}
+
+function polyline(pen, points, color, width = 2, dash = []) {
+  pen.beginPath();
+  for (const [x, y] of points) pen.lineTo(x, y);
+  Object.assign(pen, { strokeStyle: color, lineWidth: width, lineJoin: "round" });
+  pen.setLineDash(dash);
+  pen.stroke();
+  pen.setLineDash([]);
+}
+
+function arrow(pen, x, y, dx, dy, color) {
+  const length = Math.hypot(dx, dy);
+  if (length < 1) return;
+  const [u, v] = [dx / length * 4, dy / length * 4], [endX, endY] = [x + dx, y + dy];
+  polyline(pen, [[x, y], [endX, endY]], color, 1.2);
+  polyline(pen, [[endX - u - v / 1.5, endY - v + u / 1.5], [endX, endY], [endX - u + v / 1.5, endY - v - u / 1.5]], color, 1.2);
+}
+
+function words(pen, text, x, y, color, align = "left") {
+  Object.assign(pen, { fillStyle: color, textAlign: align });
+  pen.fillText(text, x, y);
+}
+
+/** An arrow as long as a fifth of the push, but no longer than a quarter of the half-width; in pixels. */
+const reach = (push, extent, pixels) => {
+  const length = Math.hypot(...push) || 1;
+  return push.map(t => t / length * Math.min(length / 5, extent / 4) * pixels);
+};
+
+/** The line: D as shades and as a curve from 0 to 1, the densities, and below them the samples. */
+function paintLine(pen, width, height, { ruler, seen, real, fake, pushes }, color) {
+  const { side, extent } = ruler, floor = height - 66, pixels = width / 2 / extent;
+  const across = b => (b + 0.5) / side * width, at = x => (x + extent) * pixels, up = d => floor - 4 - d * (floor - 12);
+  const top = 1.6 * Math.max(...seen.p, 0.01);
+  seen.d.forEach((d, b) => {
+    pen.globalAlpha = 0.6 * d;
+    pen.fillStyle = color.d;
+    pen.fillRect(Math.round(b / side * width), 0, Math.round((b + 1) / side * width) - Math.round(b / side * width), floor);
+  });
+  for (const [masses, ink] of [[seen.p, color.data], [seen.q, color.model]]) {
+    const curve = Array.from(masses, (mass, b) => [across(b), floor - Math.min(1, mass / top) * floor]);
+    pen.beginPath();
+    for (const [x, y] of [[0, floor], ...curve, [width, floor]]) pen.lineTo(x, y);
+    pen.globalAlpha = 0.25;
+    pen.fillStyle = ink;
+    pen.fill();
+    pen.globalAlpha = 1;
+    polyline(pen, curve, ink);
+  }
+  polyline(pen, [[0, up(0.5)], [width, up(0.5)]], color.muted, 1, [5, 3]);
+  const best = Array.from(seen.p, (p, b) => [across(b), up(p / (p + seen.q[b])), p + seen.q[b] > 2e-4]);
+  best.forEach(([x, y, known]) => known && polyline(pen, [[x - 1, y], [x + 1, y]], color.ink, 2));
+  polyline(pen, Array.from(seen.d, (d, b) => [across(b), up(d)]), color.curve, 2.5);
+  for (const [d, text] of [[1, "D = 1"], [0.5, "½"], [0, "0"]]) words(pen, text, width - 4, up(d) + (d ? 14 : -4), color.ink, "right");
+  polyline(pen, [[0, floor], [width, floor]], color.muted, 1);
+  for (let i = 0; i < real.length; i++) polyline(pen, [[at(real[i]), floor + 6], [at(real[i]), floor + 16]], color.data, 1);
+  for (let i = 0; i < fake.length; i++) polyline(pen, [[at(fake[i]), floor + 20], [at(fake[i]), floor + 30]], color.model, 1);
+  pushes.forEach((push, i) => arrow(pen, at(fake[i]), floor + 34 + i % 3 * 5, ...reach([push], extent, pixels), 0, color.ink));
+  for (let x = Math.ceil(1 - extent); x < extent; x++) words(pen, String(x).replace("-", "−"), at(x), height - 3, color.ink, "center");
+}
+
+/** The plane: D as a heat map, data, samples of G, and where D pushes them. */
+function paintPlane(pen, width, height, { ruler, seen, real, fake, pushes }, color) {
+  const { side, extent } = ruler, pixels = width / 2 / extent;
+  const across = x => (x + extent) * pixels, down = y => (extent - y) * pixels;
+  const heat = Object.assign(document.createElement("canvas"), { width: side, height: side }), ink = heat.getContext("2d");
+  ink.fillStyle = color.d;
+  seen.d.forEach((d, b) => {
+    ink.globalAlpha = 0.7 * d;
+    ink.fillRect(b % side, side - 1 - Math.floor(b / side), 1, 1);
+  });
+  pen.drawImage(heat, 0, 0, width, height);
+  for (const [points, fill] of [[real, color.data], [fake, color.model]]) {
+    for (let i = 0; i < points.length; i += 2) {
+      pen.beginPath();
+      pen.arc(across(points[i]), down(points[i + 1]), 2.6, 0, 7);
+      Object.assign(pen, { fillStyle: fill, strokeStyle: color.paper, lineWidth: 0.8 });
+      pen.fill();
+      pen.stroke();
+    }
+  }
+  for (let i = 0; i < pushes.length; i += 2) {
+    const [dx, dy] = reach([pushes[i], pushes[i + 1]], extent, pixels);
+    arrow(pen, across(fake[i]), down(fake[i + 1]), dx, -dy, color.ink);
+  }
+}
+
+/** V and its bound against the updates of both players. */
+function paintValues(pen, width, height, history, color) {
+  const left = 52, low = -2.4, high = 0.15, last = Math.max(20, history.at(-1).updates);
+  const across = t => left + t / last * (width - left - 8);
+  const down = v => 8 + (high - Math.min(high, Math.max(low, v))) / (high - low) * (height - 34);
+  for (const [v, text] of [[0, "0"], [-Math.log(4), "−log 4"]]) {
+    polyline(pen, [[left, down(v)], [width - 8, down(v)]], color.muted, 1, [5, 3]);
+    words(pen, text, left - 6, down(v) + 4, color.ink, "right");
+  }
+  polyline(pen, history.map(row => [across(row.updates), down(row.bound)]), color.ink, 2, [2, 3]);
+  polyline(pen, history.map(row => [across(row.updates), down(row.value)]), color.curve, 2.5);
+  words(pen, "0", left, height - 6, color.ink);
+  words(pen, `${last} updates`, width - 8, height - 6, color.ink, "right");
+}
+
+// --- controls
+
+function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+const labelled = (text, control, ...more) => element("label", {}, element("span", {}, text, ...more), control);
+
+/** A select; `options` maps values to what the reader sees. */
+function select(text, options, value, change) {
+  const control = element("select", {}, ...Object.entries(options).map(([name, title]) => element("option", { value: name }, title)));
+  control.value = value;
+  control.onchange = () => change(control.value);
+  return labelled(text, control);
+}
+
+/** A slider over a list of numbers, which are shown and read out as they are. */
+function slider(text, list, value, change) {
+  const values = [...new Set([...list, value])].sort((a, b) => a - b);
+  const shown = element("b", {}), control = element("input", { type: "range", min: 0, max: values.length - 1, step: 1 });
+  control.value = values.indexOf(value);
+  const say = () => {
+    shown.textContent = values[control.value];
+    control.setAttribute("aria-valuetext", values[control.value]);
+  };
+  control.oninput = () => { say(); change(values[control.value]); };
+  say();
+  return labelled(text, control, " ", shown);
+}
+
+const RATES = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
+const SHOWN = 150, ARROWS = 40;
+const fixed = value => value.toFixed(3).replace("-", "−");
+
+function render({ model, el }) {
+  const presets = model.get("presets"), given = model.get("start");
+  const settings = { loss: given.loss, k: given.turns, rateD: given.lr[1], rateG: given.lr[0], r1: given.r1, adam: true };
+  let name = given.data, seed = given.seed, speed = 1, far = false;
+  let data, game, ruler, p, real, latents, history, queue = [], frame = 0, shown = 0, spoken = 0, speaking = 0;
+
+  const root = element("div", { className: "ganlib-laboratory" });
+  root.dataset.lmSuppressShortcuts = "true"; // in JupyterLab: keys belong to the controls
+  const picture = element("canvas", {}), curves = element("canvas", {});
+  picture.setAttribute("role", "img");
+  curves.setAttribute("role", "img");
+  const numbers = element("dl"), status = element("p", { className: "unseen" }), hint = element("p", { className: "hint" });
+  status.setAttribute("role", "status");
+
+  // The game, and its picture.
+
+  function reset() {
+    stop();
+    const preset = presets[name];
+    data = data?.name === name && preset.own ? data : new Mixture(structuredClone(preset));
+    data.name = name;
+    ruler = new Ruler(data.dim, preset.extent);
+    p = ruler.masses(data);
+    game = new Game(data, settings, seed, far ? 0.85 * preset.extent : 0);
+    showData();
+    latents = new Random(seed + 2e9).normals(SHOWN * data.dim);
+    history = [];
+    own.hidden = !preset.own;
+    heightField.hidden = data.dim === 1;
+    picture.classList.toggle("own", Boolean(preset.own));
+    how.textContent = explain(ruler);
+    show();
+  }
+
+  function showData() {
+    real = data.centres.length ? data.sample(SHOWN, new Random(seed + 1e9)) : new Float64Array(0);
+  }
+
+  function show() {
+    const seen = measure(game, ruler, p), updates = game.updatesD + game.updatesG;
+    if (history.at(-1)?.updates === updates) history.pop();
+    history.push({ updates, value: seen.value, bound: seen.bound });
+    if (history.length > 800) history = history.filter((_, i) => i % 2 === 0 || i === history.length - 1);
+    const fake = game.G.forward(latents, SHOWN);
+    const pushes = real.length ? game.pushes(fake.slice(0, ARROWS * data.dim), real) : [];
+    root.dataset.updates = `${game.updatesD} ${game.updatesG}`;
+    numbers.replaceChildren(...[
+      ["steps of D, G", `${game.updatesD}, ${game.updatesG}`], ["V", fixed(seen.value)],
+      ["−log 4 + 2 JS", fixed(seen.bound)], ["JS", fixed(seen.js)], ["mean |D − D*|", fixed(seen.off)],
+      ["G outside the picture", `${Math.round(100 * seen.outside)} %`],
+    ].map(([term, value]) => element("div", {}, element("dt", {}, term), element("dd", {}, value))));
+    const style = getComputedStyle(root), color = {};
+    for (const ink of ["paper", "ink", "muted", "data", "model", "d", "curve"]) color[ink] = style.getPropertyValue(`--${ink}`);
+    const state = { ruler, seen, real, fake, pushes };
+    if (data.dim === 1) paint(picture, 0.72, (pen, w, h) => paintLine(pen, w, h, state, color));
+    else paint(picture, 1, (pen, w, h) => paintPlane(pen, w, h, state, color));
+    paint(curves, 0.55, (pen, w, h) => paintValues(pen, w, h, history, color));
+    hint.textContent = data.centres.length ? "" : "There is no data yet: draw some.";
+  }
+
+  /** Say where the game stands, soon and once, to those who cannot see it. */
+  function speak(delay) {
+    clearTimeout(speaking);
+    speaking = setTimeout(() => {
+      spoken = performance.now();
+      const { value, bound } = history.at(-1);
+      const stands = `${game.updatesD} steps of D, ${game.updatesG} of G. V is ${value.toFixed(2)}, minus log 4 plus 2 JS is ${bound.toFixed(2)}.`;
+      status.textContent = stands;
+      picture.setAttribute("aria-label", `D as a heat map over the ${data.dim === 1 ? "line" : "plane"}, data, samples of G and arrows. ${stands}`);
+      curves.setAttribute("aria-label", `V and its upper bound, minus log 4 plus 2 JS, over the updates. ${stands}`);
+    }, delay);
+  }
+
+  // Steps wait in a queue and are taken a few at a time, so that the page stays awake.
+
+  const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
+
+  function tick() {
+    const begun = performance.now();
+    for (let left = speed; queue.length && left > 0 && performance.now() - begun < 25; left--) {
+      game[queue[0].step]();
+      if (--queue[0].times <= 0) queue.shift();
+    }
+    if (!root.isConnected) queue = [];
+    if (!queue.length || begun - shown > (calm.matches ? 1000 : 40)) { // whoever wants less motion sees one a second
+      show();
+      shown = begun;
+    }
+    if (begun - spoken > 10000) speak(0);
+    if (queue.length) frame = requestAnimationFrame(tick);
+    else stop();
+  }
+
+  function take(step, times) {
+    if (!data.centres.length) return;
+    queue.push({ step, times });
+    if (times === Infinity) run.textContent = "Stop";
+    if (!frame) frame = requestAnimationFrame(tick);
+  }
+
+  function stop() {
+    cancelAnimationFrame(frame);
+    frame = 0;
+    queue = [];
+    run.textContent = "Run";
+    speak(700);
+  }
+
+  // Data of the reader's own: drawn with a finger or a mouse, or typed.
+
+  function add(centre) {
+    data.centres.push(centre);
+    data.weights.push(1);
+    data.stds.push(presets[name].std);
+    redraw();
+  }
+
+  function redraw() {
+    p = ruler.masses(data);
+    showData();
+    show();
+  }
+
+  function touched(event) {
+    if (!presets[name].own || !(event.buttons & 1)) return;
+    const box = picture.getBoundingClientRect(), { extent, dim } = ruler;
+    const x = ((event.clientX - box.left) / box.width * 2 - 1) * extent;
+    const y = (1 - (event.clientY - box.top) / box.height * 2) * extent;
+    const before = event.type === "pointermove" && data.centres.at(-1);
+    if (before && Math.hypot(x - before[0], dim === 2 ? y - before[1] : 0) < extent / 25) return;
+    if (data.centres.length < 300) add(dim === 2 ? [x, y] : [x]);
+  }
+  picture.onpointerdown = picture.onpointermove = touched;
+
+  // The controls.
+
+  const button = (text, click) => element("button", { type: "button", textContent: text, onclick: click });
+  const number = (text, properties) => labelled(text, element("input", { type: "number", ...properties }));
+  const run = button("Run", () => (queue.at(-1)?.times === Infinity ? stop() : take("stepBoth", Infinity)));
+  const steps = element("div", { className: "steps" },
+    button("Step D", () => take("stepD", speed)), button("Step G", () => take("stepG", speed)),
+    button("Step both", () => take("stepBoth", speed)), run, button("Reset", reset));
+  const widthField = number("x", { value: 0, step: 0.1 }), heightField = number("y", { value: 0, step: 0.1 });
+  const typed = () => [widthField, heightField].slice(0, data.dim).map(field => Number(field.querySelector("input").value));
+  const own = element("fieldset", {}, element("legend", {}, "Draw in the picture, or type"), widthField, heightField,
+    button("Add a bump", () => add(typed())),
+    button("Clear", () => { stop(); data = new Mixture({ ...data, centres: [], weights: [], stds: [] }); data.name = name; game.data = data; redraw(); }));
+  const change = key => value => { settings[key] = value; show(); };
+  const seedField = number("Seed", { value: seed, min: 0, step: 1 });
+  seedField.querySelector("input").onchange = event => {
+    seed = Math.max(0, Math.floor(Number(event.target.value) || 0));
+    event.target.value = seed;
+    reset();
+  };
+  const titles = list => Object.fromEntries(Object.entries(list).map(([key, { title }]) => [key, title]));
+  const controls = element("div", { className: "controls" },
+    select("Data", titles(presets), name, value => { name = value; reset(); }),
+    select("Loss", titles(LOSSES), settings.loss, change("loss")),
+    slider("k, steps of D for one of G:", [1, 2, 3, 4, 5, 8, 10, 15, 20], settings.k, change("k")),
+    slider("R1, weight γ:", [0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10], settings.r1, change("r1")),
+    slider("Learning rate of D:", RATES, settings.rateD, change("rateD")),
+    slider("Learning rate of G:", RATES, settings.rateG, change("rateG")),
+    select("Optimiser", { adam: "Adam", descent: "gradient descent" }, "adam", value => { settings.adam = value === "adam"; }),
+    select("G starts", { near: "in the middle", far: "far to the right" }, "near", value => { far = value === "far"; reset(); }),
+    slider("Steps at a time:", [1, 2, 5, 10, 20, 50, 100], speed, value => { speed = value; }),
+    seedField);
+  const key = (kind, text) => element("span", { className: kind }, text);
+  const legend = element("p", { className: "legend" }, key("data", "data, p_d"), key("model", "samples of G, p_g"),
+    key("d", "D, from 0 (clear) to 1 (green)"), key("best", "D*, on the line"), key("push", "where D pushes a sample"));
+  const legend2 = element("p", { className: "legend" }, key("value", "V, measured"), key("best", "−log 4 + 2 JS"));
+  const how = element("p");
+  root.append(
+    element("div", { className: "views" }, element("div", {}, element("div", { className: "view" }, picture), legend),
+      element("div", {}, element("div", { className: "view" }, curves), legend2, numbers, hint)),
+    steps, own, controls, element("details", {}, element("summary", {}, "How it is computed"), how), status);
+  el.append(root);
+  reset();
+
+  let width = 0;
+  const sized = new ResizeObserver(() => {
+    if (root.clientWidth !== width) show();
+    width = root.clientWidth;
+  });
+  sized.observe(root);
+  const themed = new MutationObserver(show);
+  for (const page of [document.documentElement, document.body]) {
+    themed.observe(page, { attributeFilter: ["data-theme", "theme", "data-jp-theme-light", "class"] });
+  }
+  return () => { stop(); clearTimeout(speaking); sized.disconnect(); themed.disconnect(); };
+}
+
+/** In words, what the numbers are. */
+function explain({ dim, extent }) {
+  const [bins, latents] = dim === 1 ? ["100 equal bins of the line", "4000 evenly spread quantiles of z"]
+    : ["40 × 40 equal squares of the plane", "all pairs of 64 evenly spread quantiles of each number of z"];
+  return `V and JS are sums over ${bins}, from −${extent} to ${extent}. p_d is its exact probability in each. p_g is a `
+    + `histogram: ${latents} pass through G and are counted; what falls outside counts in the nearest bin. `
+    + "JS compares these two lists of probabilities, V is the sum of p_d log D + p_g log(1 − D) with D at the middle of each "
+    + "bin, and D* is p_d / (p_d + p_g). So V never passes −log 4 + 2 JS. D is the sigmoid of the network's output; with "
+    + "least squares it is the output itself, clipped to 0.001 … 0.999; with RpGAN, which leaves a constant in the output "
+    + "open, it is the sigmoid at the constant for which V is largest. An arrow is minus the gradient of G's loss by the "
+    + "sample, a fifth as long as in the units of the picture, and cut at a quarter of the half-width. "
+    + `Both networks have two hidden layers of ${WIDTH} with LeakyReLU (slope ${SLOPE}); a batch has ${BATCH} data and ${BATCH} `
+    + "latent vectors; Adam has β₁ = 0.5 and β₂ = 0.999. The seed decides the first weights and every batch.";
+}
+
+export default { render };
