@@ -23,7 +23,7 @@ import environment  # noqa: E402
 
 SCRIPT = ROOT / "ganlib" / "widgets" / "laboratory.js"
 ROUNDS, BATCH = 20, 64
-RATES = {"rateD": 0.01, "rateG": 0.005}
+RATES = {"rateD": 0.01, "rateG": 0.001}  # the widget's own
 
 
 def node(program: str, given: object = None) -> Any:
@@ -247,8 +247,10 @@ def test_value_and_divergence(name: str, loss: str) -> None:
     else:
         assert torch.allclose(d, outputs.sigmoid())
     if preset["dim"] == 1:
-        counts = torch.histc(torch.tensor(seen["samples"]), 100, -preset["extent"], preset["extent"]) / 4000
-        assert abs(counts.double() - q).max() < 2e-3
+        extent = preset["extent"]
+        inside = torch.tensor(seen["samples"], dtype=torch.float64).clamp(-0.999 * extent, 0.999 * extent)
+        counts = torch.histc(inside, 100, -extent, extent) / 4000
+        assert abs(counts - q).max() < 1e-3
 
 
 def test_an_optimal_discriminator_meets_the_bound() -> None:

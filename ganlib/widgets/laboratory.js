@@ -215,7 +215,7 @@ export const LOSSES = {
   },
 };
 
-const WIDTH = 32, BATCH = 128;
+const WIDTH = 32, BATCH = 64;
 
 /** Both players, and their steps. `settings`: {loss, k, rateD, rateG, r1, adam}, which may change at any time. */
 export class Game {
@@ -403,7 +403,7 @@ function polyline(pen, points, color, width = 2, dash = []) {
 function arrow(pen, x, y, dx, dy, color) {
   const length = Math.hypot(dx, dy);
   if (length < 1) return;
-  const [u, v] = [dx / length * 4, dy / length * 4], [endX, endY] = [x + dx, y + dy];
+  const head = Math.min(4, length) / length, [u, v, endX, endY] = [dx * head, dy * head, x + dx, y + dy];
   polyline(pen, [[x, y], [endX, endY]], color, 1.2);
   polyline(pen, [[endX - u - v / 1.5, endY - v + u / 1.5], [endX, endY], [endX - u + v / 1.5, endY - v - u / 1.5]], color, 1.2);
 }

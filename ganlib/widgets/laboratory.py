@@ -21,14 +21,15 @@ from ganlib import _check, toys
 LABORATORY_LOSSES = ("minimax", "non_saturating", "least_squares", "rpgan")
 """The losses that the laboratory plays, by their names in `losses.LOSSES`."""
 _OWN = ("own_line", "own_plane")
+_SPIRAL = toys.spiral(turns=1.0, std=0.05)
 _PRESETS = {
     "gaussians": ("two bumps (line)", toys.two_bumps()),
     "gaussian": ("one bump (line)", toys.gaussian(1.5, 0.6)),
     "own_line": ("drawn by you (line)", toys.mixture_1d((-1.5, 1.5), 0.4)),
-    "ring": ("ring of eight (plane)", toys.ring(std=0.1)),
-    "grid": ("grid of nine (plane)", toys.grid(3, std=0.1)),
-    "spiral": ("spiral (plane)", toys.spiral(turns=1.0, std=0.05)),
-    "own_plane": ("drawn by you (plane)", toys.Mixture([0.5, 0.5], [[-0.8, 0.0], [0.8, 0.0]], 0.15)),
+    "ring": ("ring of eight (plane)", toys.ring(radius=2.0, std=0.3)),
+    "grid": ("grid of nine (plane)", toys.grid(3, spacing=2.0, std=0.3)),
+    "spiral": ("spiral (plane)", toys.Mixture(_SPIRAL.weights, 2 * _SPIRAL.centres, 0.15)),
+    "own_plane": ("drawn by you (plane)", toys.Mixture([0.5, 0.5], [[-1.5, 0.0], [1.5, 0.0]], 0.3)),
 }
 
 
@@ -51,7 +52,7 @@ def laboratory(
     loss: str = "non_saturating",
     *,
     turns: int = 1,
-    lr: float | Sequence[float] = (0.002, 0.005),
+    lr: float | Sequence[float] = (0.001, 0.01),
     r1: float = 0.0,
     seed: int = 0,
 ) -> Laboratory:

@@ -97,7 +97,7 @@ def test_spoken_sparingly(report: dict[str, Any]) -> None:
 def test_data_of_ones_own(report: dict[str, Any]) -> None:
     assert report["own"] == 4, "at first, a bump more, none, a stroke"
     assert "no data" in report["empty"] and report["emptyUpdates"] == "0 0", "without data nobody moves"
-    assert report["drawnHint"] == "" and report["drawnUpdates"] == "1 1"
+    assert report["drawnHint"] == "" and report["drawnUpdates"] == "10 10"
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
