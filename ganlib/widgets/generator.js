@@ -285,7 +285,7 @@ function render({ model, el }) {
     const places = Array.from({ length: TILES * TILES }, (_, i) => [i % TILES - middle, Math.floor(i / TILES) - middle]);
     places.sort((a, b) => Math.hypot(...a) - Math.hypot(...b));
     (function some() { // from the middle outwards, never longer at a time than a frame may take
-      if (mine !== turn || !el.isConnected) return;
+      if (mine !== turn) return;
       for (const start = performance.now(); places.length && performance.now() - start < 10;) {
         const [x, y] = places.shift(), at = v => 2 * span * v / TILES;
         const next = moved(plane.length > 1 ? { 0: at(x), 1: at(-y) } : { 0: at(x) }, base);
@@ -364,7 +364,6 @@ function render({ model, el }) {
   model.on("change:z", soon);
   model.on("change:label", soon);
   show();
-  requestAnimationFrame(() => { drawn = null; drawTiles(); }); // el may have been in no page yet
   return () => { turn++; model.off("change:z", soon); model.off("change:label", soon); };
 }
 
