@@ -217,3 +217,84 @@ def test_bibliography_is_sorted_and_has_no_double() -> None:
     links = [link for entry in REFERENCES for link in re.findall(r"\]\((\S+)\)", entry)]
     assert REFERENCES == sorted(REFERENCES, key=str.casefold)
     assert len({link.casefold() for link in links}) == len(links) == len(REFERENCES)
+
+
+# How it is written.
+
+#: American spellings of words that introductions like, and what British English writes; `optimizer` is torch's name.
+AMERICAN = re.compile(
+    r"\b(colou?r(?<!colour)\w*|behavior\w*|favor\w*|neighbor\w*|center(?:s|ed|ing)?|gray\w*|fiber|labeled|labeling|modeled"
+    r"|modeling|traveled|artifact\w*|analyz\w+|(?:optim|minim|maxim|normal|regular|general|memor|visual|parametr|recogn"
+    r"|initial|summar|standard|stabil|penal|real|discret|symmetr|organ)iz(?!er\b)\w+)\b",
+    re.I,
+)
+HYPE = re.compile(
+    r"\b(amazing\w*|exciting|powerful|groundbreaking|revolutionary|stunning|incredibl[ey]|obvious(?:ly)?|trivially|basically"
+    r"|of course|clearly|state-of-the-art|cutting-edge|beautiful\w*|magic\w*|note that|it is important to)\b",
+    re.I,
+)
+WRITTEN = [*(chapter.path for chapter in CHAPTERS), *sorted(set(ROOT.glob("*.md")) - {BIBLIOGRAPHY})]
+by_source = pytest.mark.parametrize("source", WRITTEN, ids=lambda path: path.relative_to(ROOT).as_posix())
+
+
+def spoken(source: Path) -> str:
+    """The words of a chapter or page, without code, formulas, drawings, titles of papers and links' targets."""
+    chapter = next((chapter for chapter in CHAPTERS if chapter.path == source), None)
+    text = source.read_text(encoding="utf8") if chapter is None else chapter.text
+    text = re.sub(r"^```.*?^```|\$\$.*?\$\$|<svg.*?</svg>", "", text, flags=re.S | re.M)
+    return re.sub(r"`[^`]*`|\[[^\]]*\]\(https?:[^)]*\)|\$[^$]*\$|\]\([^)]*\)|<[^>]*>", "", text)
+
+
+@by_source
+def test_spelling_is_british(source: Path) -> None:
+    found = [words[0] for words in AMERICAN.finditer(spoken(source))]
+    assert not found, f"British spelling, please (-ise, colour, centre, neighbour, grey): {found}"
+
+
+@by_source
+def test_no_hype(source: Path) -> None:
+    found = [words[0] for words in HYPE.finditer(spoken(source))]
+    assert not found, f"say what it does instead: {found}"
+
+
+@each
+def test_sentences_are_short(chapter: Chapter) -> None:
+    for paragraph in re.split(r"\n\s*\n|\n *(?:[-|>]|\d+\.) ", spoken(chapter.path)):
+        for sentence in re.split(r"(?<=[.!?:;])\s+", paragraph):
+            length = len(re.findall(r"[\w’'-]+", sentence))
+            assert length <= 45, f"{length} words in one go; make two sentences of: {sentence[:90]} …"
+
+
+DRAWS = re.compile(
+    r"plt\.(subplots|figure|plot)|plot\.(sample_grid|curves|states_1d|density_1d|samples_2d|latent_walk)"
+)
+
+
+def draws(cell: Any) -> bool:
+    """Whether running the cell draws, other than frames for a slider and inside the functions it defines."""
+    code = "\n".join(line for line in cell.source.splitlines() if not line.startswith(("%", "!")))
+    found = []
+    for statement in ast.parse(code).body:
+        if not isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            found += [ast.unparse(call.func) for call in ast.walk(statement) if isinstance(call, ast.Call)]
+    return any(DRAWS.fullmatch(name) for name in found) and not any(name.endswith("scrubber") for name in found)
+
+
+@each
+def test_every_figure_has_alternative_text(chapter: Chapter) -> None:
+    for cell in written(chapter):
+        if draws(cell) and "remove-output" not in tags(cell):
+            assert cell.metadata.get("mystnb", {}).get("image", {}).get("alt"), (
+                f"the cell's metadata lack mystnb.image.alt, a sentence that says what the figure shows: {first(cell)}"
+            )
+
+
+@each
+def test_chance_has_a_seed(chapter: Chapter) -> None:
+    """NumPy's and Python's hidden generators are not used, and a seed is always given."""
+    for cell in written(chapter):
+        hidden = re.findall(
+            r"np\.random\.(?!default_rng|Generator)\w+|\brandom\.(?:random|seed|choice|shuffle)\(", cell.source
+        )
+        bare = re.findall(r"(?:default_rng|manual_seed)\(\)|\btorch\.seed\(", cell.source)
+        assert not hidden and not bare, f"pass a seeded generator instead of {hidden + bare}: {first(cell)}"

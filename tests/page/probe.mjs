@@ -66,8 +66,8 @@ const shown = page => page.evaluate(() => {
   return [...box.querySelectorAll("img")].filter(i => i.getClientRects().length).map(i => i.src);
 });
 
-// Every control of every widget, in the order of the page, each with a key that should move it; where keys that fit do nothing, its markup.
-const CONTROLS = ".noUi-handle, :is(.jupyter-widgets, .cell_output) :is(button, input, select, textarea, summary, [tabindex='0'])";
+// Every control of every widget, in the order of the page, is given keys that should move it; those that nothing moves are returned.
+const CONTROLS = ".noUi-handle, :is(.jupyter-widgets, .cell_output) :is(button, input, select, textarea, summary, [role][tabindex='0'])";
 
 // What a reader sees of the widgets: pictures, canvases, values, words.
 const looks = page => page.evaluate(() => [...document.querySelectorAll(".cell_output, .output")].filter(e => e.querySelector(".jupyter-widgets, canvas, input, button")).map(box =>
@@ -87,6 +87,11 @@ async function pressKeys(page) {
     tried++;
     const kind = await one.evaluate(e => e.matches("button, summary, input[type=button]") ? "button" : e.matches("input[type=checkbox], input[type=radio]") ? "box" : e.matches("input[type=text], input[type=number], input:not([type]), textarea") ? "text" : "slider");
     const keys = { button: ["Enter", " "], box: [" ", "ArrowRight"], text: ["ArrowUp", "7", "Enter"], slider: ["ArrowRight", "ArrowLeft", "ArrowDown", "Enter"] }[kind];
+    if (await one.getAttribute("aria-label") === "Stop") { // it leads back to the first frame, so leave that
+      await page.locator(".widget-hbox", { has: one }).last().locator(".noUi-handle").first().focus();
+      await page.keyboard.press("End");
+      await page.waitForTimeout(150);
+    }
     const before = await looks(page);
     let moved = false;
     for (const key of keys) {
