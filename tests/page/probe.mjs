@@ -152,11 +152,12 @@ async function visit({ name, url, dark, search, scrub, keys, figures, print, lan
     facts.onPaper = await page.evaluate(() => ({
       beside: [...document.querySelectorAll(".bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article, .prev-next-area, .copybtn, .headerlink")].filter(e => e.getClientRects().length).map(e => e.className),
       filters: [...document.querySelectorAll("article img")].map(i => getComputedStyle(i).filter).filter(f => f !== "none"),
-      ground: getComputedStyle(document.documentElement).getPropertyValue("--pst-color-background").trim(),
+      theme: document.documentElement.dataset.theme,
       wide: document.scrollingElement.scrollWidth - window.innerWidth,
     }));
     facts.onPaper.bytes = (await page.pdf({ format: "A4", ...(typeof print === "string" ? { path: print } : {}) })).length;
     await page.emulateMedia({ media: null, colorScheme: dark ? "dark" : "light" });
+    facts.onPaper.after = await page.evaluate(() => document.documentElement.dataset.theme);
   }
   if (!url.startsWith("file:")) {
     await page.evaluate(() => document.querySelectorAll("main details").forEach(d => { d.open = true; }));

@@ -268,7 +268,8 @@ def test_figures_are_recoloured_in_dark_mode(visits: dict[str, Any], page: str) 
 def test_paper(visits: dict[str, Any], mode: str) -> None:
     paper = seen(visits, f"paper {mode}")["onPaper"]
     assert paper["beside"] == [], "nothing but the text is printed"
-    assert paper["filters"] == [] and paper["ground"] == "#fff", "in light colours"
+    assert paper["filters"] == [] and paper["theme"] == "light", "in light colours"
+    assert paper["after"] == mode, "and back to the reader's own"
     assert paper["wide"] <= 1 and paper["bytes"] > 50_000
 
 
