@@ -38,7 +38,7 @@ function inspect() {
     rawMath: (text.match(/\$[^$\n]{1,80}\$|\\[([][^\n]{1,80}|\\begin\{\w+\}/g) || []).slice(0, 5),
     mathErrors: [...document.querySelectorAll("mjx-merror")].map(e => e.getAttribute("title") || e.textContent),
     formulas: document.querySelectorAll("mjx-container").length,
-    unnamedImages: [...main.querySelectorAll("img")].filter(i => !(i.getAttribute("alt") || "").trim()).map(i => i.outerHTML.slice(0, 120)),
+    unnamedImages: [...main.querySelectorAll("img")].filter(i => !(i.getAttribute("alt") || "").trim() || /\.(png|jpe?g|svg)$/.test(i.alt)).map(i => i.outerHTML.slice(0, 120)),
     brokenImages: [...document.images].filter(i => i.complete && i.getClientRects().length && !i.naturalWidth).map(i => i.src.slice(0, 120)),
     images: main.querySelectorAll("img").length,
     sliders: document.querySelectorAll(".noUi-handle").length,
