@@ -230,7 +230,7 @@ AMERICAN = re.compile(
 )
 HYPE = re.compile(
     r"\b(amazing\w*|exciting|powerful|groundbreaking|revolutionary|stunning|incredibl[ey]|obvious(?:ly)?|trivially|basically"
-    r"|of course|clearly|state-of-the-art|cutting-edge|beautiful\w*|magic\w*|note that|it is important to)\b",
+    r"|of course|state-of-the-art|cutting-edge|beautiful\w*|magic\w*|note that|it is important to)\b",
     re.I,
 )
 WRITTEN = [*(chapter.path for chapter in CHAPTERS), *sorted(set(ROOT.glob("*.md")) - {BIBLIOGRAPHY})]
