@@ -50,8 +50,9 @@ def opening(folder: Path, document: str) -> Opening:
     found = re.match(r"# (\d+) · (.+)\n\n(.+)\n\n[\s\S]*?\*\*Builds on\*\*([\s\S]*?)(?=\*\*Time\*\*|\Z)", source)
     if found is None:
         raise ValueError(f"{document}: the opening is '# 5 · Title', a sentence, '**Builds on** …', '**Time** …'")
-    needs = sorted({int(number) for number in re.findall(r"\]\((\d+)_\w+\.ipynb", found[4])})
-    return Opening(int(found[1]), document, found[2].strip(), found[3].strip(), tuple(needs))
+    number, named = int(found[1]), {int(name) for name in re.findall(r"\]\((\d+)_\w+\.ipynb", found[4])}
+    needs = sorted(name for name in named if name < number)  # those to come lend a part, and are read later
+    return Opening(number, document, found[2].strip(), found[3].strip(), tuple(needs))
 
 
 def openings(folder: Path, toc: Path) -> dict[int, Opening]:
