@@ -18,11 +18,12 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
-from ganlib import data, games, nets, widgets
+from ganlib import data, games, metrics, nets, widgets
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 import browser  # noqa: E402
+import cover_generator  # noqa: E402
 import environment  # noqa: E402
 
 
@@ -277,6 +278,16 @@ def test_a_game_hands_over_its_average() -> None:
     assert game.generator.training, "left as it was found"
     autoencoder = nets.Autoencoder(pair[0], nets.ShuffleEncoder(latent=4, width=4))
     assert widgets.live(autoencoder).weights == widgets.live(pair[0]).weights
+
+
+def test_the_covers_generator_is_small_and_draws_what_is_asked_for() -> None:
+    net, facts = cover_generator.read()
+    assert cover_generator.TARGET.stat().st_size < 250_000
+    assert facts["seed"] == cover_generator.SEED and facts["network"] == cover_generator.NETWORK and facts["commit"]
+    labels = torch.arange(500) % 10
+    drawn = made(net, torch.randn(500, net.latent, generator=torch.Generator().manual_seed(4)), labels)
+    accuracy = metrics.class_accuracy(drawn, labels)
+    assert accuracy > 0.95 and abs(accuracy - facts["requested class recognised"]) < 0.03
 
 
 def test_a_game_with_codes_is_refused() -> None:
