@@ -159,3 +159,8 @@ def test_torch_is_borrowed_with_what_it_needs_and_without_numpy(tmp_path: Path) 
     code = "import sys; sys.path.append(sys.argv[1]); import importlib.util as u; print(u.find_spec('torch').origin)"
     result = subprocess.run([sys.executable, "-S", "-c", code, str(tmp_path)], capture_output=True, text=True)
     assert result.stdout.startswith(str(tmp_path))
+
+
+def test_only_what_holds_compiled_modules_is_installed_again() -> None:
+    kinds = {name: side.compiled(importlib.metadata.distribution(name)) for name in ("numpy", "filelock", "networkx")}
+    assert kinds == {"numpy": True, "filelock": False, "networkx": False}

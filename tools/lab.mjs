@@ -36,7 +36,7 @@ function inspect() {
   return {
     rendered: boxes.filter(box => box.textContent.trim()).length,
     raw,
-    mathErrors: within("mjx-merror").map(e => e.getAttribute("title") || e.textContent),
+    mathErrors: within("mjx-merror, mjx-container [style*='color: red']").map(e => e.getAttribute("title") || e.textContent),
     formulas: within("mjx-container").length,
     details: within("details > summary").length,
     links: within("a[href]:not(.jp-InternalAnchorLink)").length,
@@ -71,6 +71,12 @@ async function visit(file) {
     await scroller.evaluate((e, y) => e.scrollTo(0, y), Math.round(height * i / 5));
     await page.waitForTimeout(400);
     await page.screenshot({ path: path.join(job.screens, `${name}-${i + 1}.png`) });
+  }
+  const solution = page.locator(".jp-RenderedMarkdown details").first();
+  if (await solution.count()) {
+    await solution.scrollIntoViewIfNeeded();
+    await page.waitForTimeout(400);
+    await page.screenshot({ path: path.join(job.screens, `${name}-solution.png`) });
   }
   await scroller.evaluate(e => e.scrollTo(0, 0));
   const link = page.locator(".jp-MarkdownCell .jp-RenderedMarkdown a[href*='.ipynb']").filter({ hasText: /^chapter/i }).first();

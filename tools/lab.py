@@ -120,40 +120,39 @@ def faults(notebook: Any, seen: dict[str, Any]) -> list[str]:
     return found
 
 
-def main() -> int:
-    numbers = sys.argv[1:] or ["04", "11"]
-    known = {path.name[:2]: path for path in (ROOT / "chapters").glob("*.ipynb")}
-    for number in numbers:
-        if number not in known:
-            raise SystemExit(f"no chapter is called {number!r}; choose from: {', '.join(sorted(known))}")
+def look(book: Path, files: list[str]) -> dict[str, Any]:
+    """What a browser sees of these notebooks of a laid out book, by file."""
+    screens = book.parent / "screens"
+    screens.mkdir(exist_ok=True)
     program, (node, _) = browser.find_or_install(), environment.find_node()
-    book, shots = lay_out(FOLDER), FOLDER / "screens"
-    shots.mkdir()
-    wanted = [known[number] for number in numbers]
-    with server(book, FOLDER) as (address, token):
-        job = {
-            "browser": program,
-            "server": address,
-            "token": token,
-            "screens": str(shots),
-            "notebooks": [f"chapters/{path.name}" for path in wanted],
-        }
+    with server(book, book.parent) as (address, token):
+        job = {"browser": program, "server": address, "token": token, "screens": str(screens), "notebooks": files}
         probe = [node, str(Path(__file__).with_name("lab.mjs"))]
         result = subprocess.run(
             probe, input=json.dumps(job), capture_output=True, text=True, encoding="utf8", cwd=ROOT, timeout=600
         )
     if result.returncode:
         raise SystemExit(f"[lab] the browser did not finish:\n{result.stderr}")
-    report, failed = json.loads(result.stdout), 0
-    for path in wanted:
-        seen = report[f"chapters/{path.name}"]
-        found = faults(nbformat.read(path, as_version=4), seen)
+    return json.loads(result.stdout)
+
+
+def main() -> int:
+    numbers = sys.argv[1:] or ["04", "11"]
+    known = {path.name[:2]: path for path in (ROOT / "chapters").glob("*.ipynb")}
+    for number in numbers:
+        if number not in known:
+            raise SystemExit(f"no chapter is called {number!r}; choose from: {', '.join(sorted(known))}")
+    files = [f"chapters/{known[number].name}" for number in numbers]
+    report, failed = look(lay_out(FOLDER), files), 0
+    for file in files:
+        seen = report[file]
+        found = faults(nbformat.read(ROOT / file, as_version=4), seen)
         failed += bool(found)
         counts = ", ".join(f"{seen.get(kind, 0)} {kind}" for kind in ("rendered", "formulas", "details", "links"))
-        print(f"[lab] {path.name}: {counts}; a link opened {seen.get('opened') or 'nothing'}", flush=True)
+        print(f"[lab] {file}: {counts}; a link opened {seen.get('opened') or 'nothing'}", flush=True)
         for fault in found:
             print(f"[lab]   FAILED: {fault}", flush=True)
-    print(f"[lab] screens: {shots}", flush=True)
+    print(f"[lab] screens: {FOLDER / 'screens'}", flush=True)
     return 1 if failed else 0
 
 

@@ -91,7 +91,7 @@ def needed(names: Iterable[str], left_out: Iterable[str] = ()) -> Iterator[metad
 
 def compiled(distribution: metadata.Distribution) -> bool:
     """Whether a package holds modules compiled for one version of Python."""
-    return any(re.search(r"\.(cpython-\d|cp\d)", file.name) for file in distribution.files or ())
+    return any(re.search(r"\.(cpython-|cp)\d.*\.(so|pyd)$", file.name) for file in distribution.files or ())
 
 
 def borrow(distributions: Iterable[metadata.Distribution], folder: Path) -> None:
