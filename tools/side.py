@@ -90,8 +90,8 @@ def needed(names: Iterable[str], left_out: Iterable[str] = ()) -> Iterator[metad
 
 
 def compiled(distribution: metadata.Distribution) -> bool:
-    """Whether a package holds modules compiled for one version of Python."""
-    return any(re.search(r"\.(cpython-|cp)\d.*\.(so|pyd)$", file.name) for file in distribution.files or ())
+    """Whether a package was made for one version of Python, as its wheel says (cp311-cp311, not py3-none)."""
+    return re.search(r"^Tag: \w+-cp\d", distribution.read_text("WHEEL") or "", re.M) is not None
 
 
 def borrow(distributions: Iterable[metadata.Distribution], folder: Path) -> None:
