@@ -557,6 +557,7 @@ function render({ model, el }) {
     history = [];
     own.hidden = !preset.own;
     heightField.hidden = data.dim === 1;
+    bestKey.hidden = data.dim === 2;
     picture.classList.toggle("own", Boolean(preset.own));
     how.textContent = explain(ruler);
     show();
@@ -585,17 +586,18 @@ function render({ model, el }) {
     if (data.dim === 1) paint(picture, 0.72, (pen, w, h) => paintLine(pen, w, h, state, color));
     else paint(picture, 1, (pen, w, h) => paintPlane(pen, w, h, state, color));
     paint(curves, 0.55, (pen, w, h) => paintValues(pen, w, h, history, color));
-    hint.textContent = data.centres.length ? "" : "There is no data yet: draw some.";
+    hint.textContent = !data.centres.length ? "There is no data yet: draw some."
+      : Number.isFinite(seen.value) ? "" : "The weights have overflowed: reset, and take smaller learning rates.";
   }
 
-  /** Say where the game stands, soon and once, to those who cannot see it. */
+  /** Say where the game stands, soon and once, to those who cannot see it; aloud only while they are here. */
   function speak(delay) {
     clearTimeout(speaking);
     speaking = setTimeout(() => {
       spoken = performance.now();
       const { value, bound } = history.at(-1);
       const stands = `${game.updatesD} steps of D, ${game.updatesG} of G. V is ${value.toFixed(2)}, minus log 4 plus 2 JS is ${bound.toFixed(2)}.`;
-      status.textContent = stands;
+      if (root.contains(document.activeElement)) status.textContent = stands;
       picture.setAttribute("aria-label", `D as a heat map over the ${data.dim === 1 ? "line" : "plane"}, data, samples of G and arrows. ${stands}`);
       curves.setAttribute("aria-label", `V and its upper bound, minus log 4 plus 2 JS, over the updates. ${stands}`);
     }, delay);
@@ -695,8 +697,9 @@ function render({ model, el }) {
     slider("Steps at a time:", [1, 2, 5, 10, 20, 50, 100], speed, value => { speed = value; }),
     seedField);
   const key = (kind, text) => element("span", { className: kind }, text);
+  const bestKey = key("best", "D*");
   const legend = element("p", { className: "legend" }, key("data", "data, p_d"), key("model", "samples of G, p_g"),
-    key("d", "D, from 0 (clear) to 1 (green)"), key("best", "D*, on the line"), key("push", "where D pushes a sample"));
+    key("d", "D, from 0 (clear) to 1 (green)"), bestKey, key("push", "where D pushes a sample"));
   const legend2 = element("p", { className: "legend" }, key("value", "V, measured"), key("best", "−log 4 + 2 JS"));
   const how = element("p");
   root.append(
