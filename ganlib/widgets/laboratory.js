@@ -696,7 +696,7 @@ function render({ model, el }) {
     select("G starts", { near: "in the middle", far: "far to the right" }, "near", value => { far = value === "far"; reset(); }),
     slider("Steps at a time:", [1, 2, 5, 10, 20, 50, 100], speed, value => { speed = value; }),
     seedField);
-  const key = (kind, text) => element("span", { className: kind }, text);
+  const key = (kind, text) => element("span", { className: `key-${kind}` }, text);
   const bestKey = key("best", "D*");
   const legend = element("p", { className: "legend" }, key("data", "data, p_d"), key("model", "samples of G, p_g"),
     key("d", "D, from 0 (clear) to 1 (green)"), bestKey, key("push", "where D pushes a sample"));
