@@ -67,10 +67,10 @@ const shown = page => page.evaluate(() => {
 });
 
 // Every control of every widget, in the order of the page, is given keys that should move it; those that nothing moves are returned.
-const CONTROLS = ".noUi-handle, :is(.jupyter-widgets, .cell_output) :is(button, input, select, textarea, summary, [role][tabindex='0'])";
+const CONTROLS = ".noUi-handle, :is(.jupyter-widgets, .cell_output, [id^=live-]) :is(button, input, select, textarea, summary, [role][tabindex='0'])";
 
 // What a reader sees of the widgets: pictures, canvases, values, words.
-const looks = page => page.evaluate(() => [...document.querySelectorAll(".cell_output, .output")].filter(e => e.querySelector(".jupyter-widgets, canvas, input, button")).map(box =>
+const looks = page => page.evaluate(() => [...document.querySelectorAll(".cell_output, .output, [id^=live-]")].filter(e => e.querySelector(".jupyter-widgets, canvas, input, button")).map(box =>
   [...box.querySelectorAll("img")].filter(i => i.getClientRects().length).map(i => i.src.length + i.src.slice(-200)).join()
   + [...box.querySelectorAll("canvas")].map(c => { try { return c.toDataURL().slice(-4000); } catch { return ""; } }).join()
   + [...box.querySelectorAll("input, select, textarea")].map(i => i.value + i.checked).join()
@@ -88,7 +88,7 @@ async function pressKeys(page) {
     const kind = await one.evaluate(e => e.matches("button, summary, input[type=button]") ? "button" : e.matches("input[type=checkbox], input[type=radio]") ? "box" : e.matches("input[type=text], input[type=number], input:not([type]), textarea") ? "text" : "slider");
     const keys = { button: ["Enter", " "], box: [" ", "ArrowRight"], text: ["ArrowUp", "7", "Enter"], slider: ["ArrowRight", "ArrowLeft", "ArrowDown", "Enter"] }[kind];
     if (await one.getAttribute("aria-label") === "Stop") { // it leads back to the first frame, so leave that
-      await page.locator(".widget-hbox", { has: one }).last().locator(".noUi-handle").first().focus();
+      await one.evaluate(e => e.closest(".widget-hbox").querySelector(".noUi-handle").focus());
       await page.keyboard.press("End");
       await page.waitForTimeout(150);
     }
@@ -104,7 +104,8 @@ async function pressKeys(page) {
       }
       if (moved) break;
     }
-    if (!moved) silent.push(await one.evaluate(e => (e.getAttribute("aria-label") || e.textContent.trim()) + " " + e.outerHTML.slice(0, 160)));
+    const chosen = await one.getAttribute("aria-pressed") === "true"; // a choice that is made already need not move
+    if (!moved && !chosen) silent.push(await one.evaluate(e => (e.getAttribute("aria-label") || e.textContent.trim()) + " " + e.outerHTML.slice(0, 160)));
   }
   return { tried, silent };
 }
