@@ -150,6 +150,7 @@ async function visit({ name, url, dark, search, scrub, keys, figures, print, lan
   if (figures) facts.figures = await photograph(page, name, job.folder);
   if (print) {
     await page.emulateMedia({ media: "print", colorScheme: dark ? "dark" : "light" });
+    await page.waitForFunction(() => document.documentElement.dataset.theme === "light", null, { timeout: 5000 }).catch(() => {}); // told by an event
     facts.onPaper = await page.evaluate(() => ({
       beside: [...document.querySelectorAll(".bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article, .prev-next-area, .copybtn, .headerlink")].filter(e => e.getClientRects().length).map(e => e.className),
       filters: [...document.querySelectorAll("article img")].map(i => getComputedStyle(i).filter).filter(f => f !== "none"),
@@ -158,6 +159,7 @@ async function visit({ name, url, dark, search, scrub, keys, figures, print, lan
     }));
     facts.onPaper.bytes = (await page.pdf({ format: "A4", ...(typeof print === "string" ? { path: print } : {}) })).length;
     await page.emulateMedia({ media: null, colorScheme: dark ? "dark" : "light" });
+    await page.waitForFunction(mode => document.documentElement.dataset.theme === mode, dark ? "dark" : "light", { timeout: 5000 }).catch(() => {});
     facts.onPaper.after = await page.evaluate(() => document.documentElement.dataset.theme);
   }
   if (!url.startsWith("file:")) {
