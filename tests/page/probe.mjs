@@ -100,7 +100,7 @@ async function pressKeys(page) {
       for (const wait of [30, 150, 600, 1500]) { // a play button's first frame comes after its interval
         await page.waitForTimeout(wait);
         if ((moved = await looks(page) !== before)) break;
-        if (kind !== "button" && wait >= 150) break;
+        if (kind !== "button" && wait >= 600) break; // time to be drawn before the next key may take it back
       }
       if (moved) break;
     }
