@@ -136,7 +136,14 @@ async function visit({ name, url, dark, search, scrub, keys, figures, print, lan
   await page.evaluate(() => window.MathJax?.startup?.promise.then(() => 0));
   const widgets = await page.evaluate(() => !!document.querySelector('script[type="application/vnd.jupyter.widget-view+json"]'));
   if (widgets) await page.waitForSelector(".jupyter-widgets", { state: "attached", timeout: 20000 }).catch(() => {});
-  if (search) await page.waitForSelector("#search-results li", { timeout: 15000 }).catch(() => {});
+  if (search) {
+    await page.waitForSelector("#search-results li", { timeout: 15000 }).catch(() => {});
+    for (let before = -1, now = 0; before !== now;) { // results come one by one: wait for the last
+      before = now;
+      await page.waitForTimeout(1500);
+      now = await page.locator("#search-results li").count();
+    }
+  }
   await page.waitForTimeout(widgets ? 1200 : 400);
   const facts = await page.evaluate(inspect);
   if (scrub && facts.sliders) {
