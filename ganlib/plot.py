@@ -275,7 +275,15 @@ def states_1d(
         right.set_ylim(0.0, 1.02)
         right.set_yticks([0.0, 0.5, 1.0])
         right.set_ylabel("$D(x)$")
-    ax.legend(handles=lines, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=4, borderaxespad=0.2, handlelength=1.4)
+    ax.legend(
+        handles=lines,
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        ncols=4,
+        borderaxespad=0.2,
+        handlelength=1.4,
+        columnspacing=1.0,
+    )
     if title:
         ax.set_title(title)
     return ax
