@@ -8,7 +8,11 @@ import path from "path";
 
 const job = JSON.parse(fs.readFileSync(0, "utf8"));
 const axe = fs.readFileSync(job.axe, "utf8");
-const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+// A page is the same in both modes but for its colours, so dark is asked only what colours decide.
+const rules = {
+  light: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] },
+  dark: { type: "rule", values: ["color-contrast", "link-in-text-block"] },
+};
 const profile = fs.mkdtempSync(path.join(os.tmpdir(), "page-test-"));
 const root = process.getuid && process.getuid() === 0;
 const local = /^(https?:\/\/127\.0\.0\.1[:/]|file:|data:|blob:|about:)/;
@@ -24,6 +28,8 @@ const context = await chromium.launchPersistentContext(profile, {
   ],
 });
 await context.route(url => !local.test(url.href), route => route.abort());
+
+const VIEWS = 'script[type="application/vnd.jupyter.widget-view+json"]'; // where a widget is to be drawn
 
 // What the page holds, read in the page itself.
 function inspect() {
@@ -67,6 +73,7 @@ const shown = page => page.evaluate(() => {
 });
 
 // Every control of every widget, in the order of the page, is given keys that should move it; those that nothing moves are returned.
+// Of a long row of the same control (a generator has a slider for each latent coordinate) the first two and the last are.
 const CONTROLS = ".noUi-handle, :is(.jupyter-widgets, .cell_output, [id^=live-]) :is(button, input, select, textarea, summary, [role][tabindex='0'])";
 
 // What a reader sees of the widgets: pictures, canvases, values, words.
@@ -84,6 +91,10 @@ async function pressKeys(page) {
     const one = controls.nth(i);
     if (!await one.isVisible() || !await one.isEnabled()) continue;
     if (await one.evaluate(e => !!e.closest("pre, .cell_input") || e.matches(".copybtn, .headerlink"))) continue;
+    if (await one.evaluate(e => {
+      const row = e.matches("input[type=range]") ? [...e.parentElement.parentElement.querySelectorAll(":scope > * > input[type=range]")] : [];
+      return row.indexOf(e) > 1 && row.indexOf(e) < row.length - 1;
+    })) continue;
     tried++;
     const kind = await one.evaluate(e => e.matches("button, summary, input[type=button]") ? "button" : e.matches("input[type=checkbox], input[type=radio]") ? "box" : e.matches("input[type=text], input[type=number], input:not([type]), textarea") ? "text" : "slider");
     const keys = { button: ["Enter", " "], box: [" ", "ArrowRight"], text: ["ArrowUp", "7", "Enter"], slider: ["ArrowRight", "ArrowLeft", "ArrowDown", "Enter"] }[kind];
@@ -110,6 +121,13 @@ async function pressKeys(page) {
   return { tried, silent };
 }
 
+// A picture of each widget of the page.
+async function portray(page, screenshot, when) {
+  const widgets = page.locator(".jupyter-widgets-disconnected:not(.jupyter-widgets-disconnected *), [id^=live-]");
+  for (let i = 0; i < await widgets.count(); i++)
+    if (await widgets.nth(i).isVisible()) await widgets.nth(i).screenshot({ path: `${screenshot}-widget-${i + 1}-${when}.png` });
+}
+
 async function photograph(page, name, folder) {
   const found = [], pictures = page.locator("article img");
   for (let i = 0; i < await pictures.count() && found.length < 4; i++) {
@@ -121,6 +139,12 @@ async function photograph(page, name, folder) {
   }
   return found;
 }
+
+// Wait until everything that fades or slides has come to its end.
+const settle = page => page.evaluate(async () => {
+  for (let busy; (busy = document.getAnimations().filter(a => a.playState === "running" && a.effect?.getComputedTiming().endTime < Infinity)).length;)
+    await Promise.allSettled(busy.map(a => a.finished));
+});
 
 async function visit({ name, url, dark, search, scrub, keys, figures, print, lands, screenshot }) {
   const page = await context.newPage();
@@ -134,8 +158,8 @@ async function visit({ name, url, dark, search, scrub, keys, figures, print, lan
   await page.goto(url, { waitUntil: "load" });
   if (lands) await page.waitForURL(lands, { timeout: 10000 });
   await page.evaluate(() => window.MathJax?.startup?.promise.then(() => 0));
-  const widgets = await page.evaluate(() => !!document.querySelector('script[type="application/vnd.jupyter.widget-view+json"]'));
-  if (widgets) await page.waitForSelector(".jupyter-widgets", { state: "attached", timeout: 20000 }).catch(() => {});
+  const widgets = await page.locator(VIEWS).count();
+  if (widgets) await page.waitForFunction(views => [...document.querySelectorAll(views)].every(view => view.parentElement.querySelector(".jupyter-widgets-disconnected > *")), VIEWS, { timeout: 20000 }).catch(() => {});
   if (search) {
     await page.waitForSelector("#search-results li", { timeout: 15000 }).catch(() => {});
     for (let before = -1, now = 0; before !== now;) { // results come one by one: wait for the last
@@ -153,7 +177,11 @@ async function visit({ name, url, dark, search, scrub, keys, figures, print, lan
     await page.waitForTimeout(500);
     facts.after = await shown(page);
   }
-  if (keys) facts.keys = await pressKeys(page);
+  if (keys) {
+    if (screenshot) await portray(page, screenshot, "before");
+    facts.keys = await pressKeys(page);
+    if (screenshot) await portray(page, screenshot, "after");
+  }
   if (figures) facts.figures = await photograph(page, name, job.folder);
   if (print) {
     await page.emulateMedia({ media: "print", colorScheme: dark ? "dark" : "light" });
@@ -171,12 +199,13 @@ async function visit({ name, url, dark, search, scrub, keys, figures, print, lan
   }
   if (!url.startsWith("file:")) {
     await page.evaluate(() => document.querySelectorAll("main details").forEach(d => { d.open = true; }));
+    await settle(page); // what is folded out fades in
     await page.addScriptTag({ content: axe });
-    facts.axe = await page.evaluate(async values => {
-      const found = await window.axe.run(document, { runOnly: { type: "tag", values } });
+    facts.axe = await page.evaluate(async runOnly => {
+      const found = await window.axe.run(document, { runOnly, resultTypes: ["violations"] });
       return found.violations.map(v =>
         `${v.id} (${v.impact}) x${v.nodes.length}: ${v.help}: ${v.nodes.slice(0, 3).map(n => n.target.join(" ") + " " + n.html.slice(0, 160)).join(" | ")}`);
-    }, rules);
+    }, rules[dark ? "dark" : "light"]);
   }
   if (screenshot) await page.screenshot({ path: screenshot + ".png" });
   await page.setViewportSize({ width: 390, height: 844 });
@@ -199,7 +228,7 @@ async function timeCover(url) {
   const shown = Date.now() - start;
   await page.waitForLoadState("load");
   await page.evaluate(() => window.MathJax?.startup?.promise.then(() => 0));
-  if (await page.evaluate(() => !!document.querySelector('script[type="application/vnd.jupyter.widget-view+json"]')))
+  if (await page.locator(VIEWS).count())
     await page.waitForSelector(".jupyter-widgets", { timeout: 20000 });
   const usable = Date.now() - start;
   await page.close();

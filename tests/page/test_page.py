@@ -2,7 +2,7 @@
 
 `python tools/build.py` runs this after each build; by hand: `pytest tests/page` takes the full build, or the quick one
 where there is no full one, and `GANLIB_BOOK=FOLDER pytest tests/page` any folder of pages. `GANLIB_SCREENSHOTS=FOLDER`
-keeps a picture of every visit.
+keeps a picture of every visit, and of every widget before and after its keys were pressed.
 """
 
 from __future__ import annotations
@@ -331,7 +331,11 @@ def test_weight(visits: dict[str, Any], server: str, request: pytest.FixtureRequ
     once = sum(map(weight, shared))
     heaviest = ", ".join(f"{p.name} {weight(p) / 1000:.0f}" for p in sorted(shared, key=weight, reverse=True)[:6])
     time = visits["cover time"]
-    lines = [f"{'page':44} own kB  frames kB", *(f"{p:44} {own[p] / 1000:6.0f} {frames[p] / 1000:10.0f}" for p in READ)]
+    lines = [f"{'page':44} own kB  frames kB  axe: light  dark  keys tried"]
+    for page in READ:
+        light, dark = (seen(visits, f"{mode} {page}") for mode in MODES)
+        found = f"{len(light['axe']):12} {len(dark['axe']):5} {light['keys']['tried']:11}"
+        lines.append(f"{page:44} {own[page] / 1000:6.0f} {frames[page] / 1000:10.0f} {found}")
     lines += [f"shared by all pages: {once / 1000:.0f} kB ({heaviest})"]
     lines += [f"cover, nothing cached: laid out after {time['shown']} ms, to be used after {time['usable']} ms"]
     request.config.page_report.extend(lines)
