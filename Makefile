@@ -17,7 +17,7 @@ test-slow: environment  ## what takes too long for every day
 test-colab: environment  ## run two chapters where nothing is installed but what Colab has; needs the network
 	$(VENV) tools/colab.py $(CHAPTERS)
 
-test-lab: environment  ## open two chapters in plain JupyterLab, in a browser; pictures in _build/lab/screens
+test-lab: environment  ## open two chapters in JupyterLab, in a browser, and use the widgets with a live kernel; pictures in _build/lab/screens
 	$(VENV) tools/lab.py $(CHAPTERS)
 
 lint: environment

@@ -71,12 +71,51 @@ def test_what_is_wrong_in_jupyterlab_is_said(changes: dict[str, Any], fault: str
     assert (found == []) if fault is None else (len(found) == 1 and fault in found[0])
 
 
+def used(**changes: Any) -> dict[str, Any]:
+    """What the notebook of widgets shows when all is well."""
+    well = {
+        "drawn": {"live": True},
+        "spilled": {"live": []},
+        "keys": {"live, class": [True, True]},
+        "set": ["200", "7"],
+    }
+    return (
+        well
+        | {"used": ["0", "3"], "heard": "heard 0 3", "again": ["200", "7"], "troubles": [], "outside": []}
+        | changes
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({}, None),
+        ({"drawn": {"live": True, "laboratory": False}}, "laboratory is not drawn"),
+        ({"spilled": {"live": [], "laboratory": ["mean"]}}, "laboratory: no room for 'mean'"),
+        ({"keys": {"live, slider": [False, True]}}, "live, slider: a key does not work"),
+        ({"keys": {"live, slider": [True, False]}}, "live, slider: a key takes the focus away"),
+        ({"set": ["0", "7"]}, "the widgets show 0 and 7"),
+        ({"heard": "heard 0 7"}, "left the widgets at 0 3, Python heard 0 7"),
+        ({"heard": ""}, "Python says nothing"),
+        ({"again": ["200", "3"]}, "again, the widgets show 200 and 3"),
+        ({"troubles": ["TypeError"]}, "script error: TypeError"),
+        ({"outside": ["https://example.org/x.js"]}, "asked another host: https://example.org/x.js"),
+        ({"crash": "no server"}, "no server"),
+    ],
+)
+def test_what_is_wrong_with_live_widgets_is_said(changes: dict[str, Any], fault: str | None) -> None:
+    found = lab.widget_faults(used(**changes))
+    assert (found == []) if fault is None else (len(found) == 1 and fault in found[0])
+
+
 def test_readers_of_jupyterlab_get_the_files_that_chapters_link_to(tmp_path: Path) -> None:
     book = lab.lay_out(tmp_path / "lab")
     assert {path.name for path in (book / "chapters").iterdir()} == {
         path.name for path in (ROOT / "chapters").glob("*.ipynb")
     }
     assert (book / "benchmarks.md").exists() and (book / "benchmarks" / "results" / "results.png").exists()
+    widgets, chapter = (nbformat.read(path, as_version=4) for path in (book / "widgets.ipynb", min(book.glob("*/01*"))))
+    assert widgets.metadata == chapter.metadata, "else JupyterLab asks which kernel to start"
 
 
 def test_an_environment_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

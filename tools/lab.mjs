@@ -1,5 +1,6 @@
 // Opens notebooks in JupyterLab, in headless Chromium with the network cut, and reports what a reader would see.
-// Standard input: {browser, server, token, screens, notebooks: [path]}; standard output: one JSON object, by path.
+// Standard input: {browser, server, token, screens, notebooks: [path], widgets: path or ""}; standard output: one JSON
+// object, by path.
 import { chromium } from "playwright-core";
 import fs from "fs";
 import os from "os";
@@ -92,9 +93,102 @@ async function visit(file) {
   return { ...facts, troubles: [...troubles] };
 }
 
+// Runs the notebook of widgets, and uses each of them by keyboard.
+async function play(file) {
+  const page = await context.newPage();
+  const troubles = new Set(), outside = new Set();
+  page.on("pageerror", e => troubles.add(String(e.stack || e).slice(0, 500)));
+  page.on("console", m => { if (m.type() === "error") troubles.add(`console: ${m.text().slice(0, 300)}`); });
+  page.on("request", r => { if (/^(https?|wss?):/.test(r.url()) && new URL(r.url()).hostname !== "127.0.0.1") outside.add(r.url()); });
+  await page.goto(`${job.server}lab/tree/${file}?token=${job.token}&reset`, { waitUntil: "load" });
+  await page.getByText(/^Python 3.* \| Idle$/).waitFor({ timeout: 90000 }); // the kernel runs, and lists no work
+  await page.getByRole("menuitem", { name: "Run", exact: true }).click();
+  await page.getByRole("menuitem", { name: "Run All Cells", exact: true }).click();
+  const cell = i => page.locator(".jp-Notebook .jp-CodeCell").nth(i);
+  const said = cell(4).locator(".jp-OutputArea-output");
+  await said.filter({ hasText: "heard" }).waitFor({ timeout: 40000 });
+
+  const boxes = { scrubber: cell(1).locator(".jp-OutputArea-output .jupyter-widgets").first(), live: cell(2).locator(".ganlib-live"), laboratory: cell(3).locator(".ganlib-laboratory") };
+  // What stands for all that a widget shows; live's map draws itself bit by bit and is left out.
+  const parts = { scrubber: "img", live: ".live-picture", laboratory: "canvas, label b" };
+  const shown = name => boxes[name].evaluate((box, kind) => [...box.querySelectorAll(kind)].filter(e => e.offsetParent)
+    .map(e => e.src ?? e.toDataURL?.() ?? e.textContent).join(), parts[name]);
+  const still = async name => { // until two looks agree
+    for (let before = await shown(name), now; ; before = now) {
+      await page.waitForTimeout(250);
+      now = await shown(name);
+      if (now === before) return now;
+    }
+  };
+  const shoot = async (name, when) => {
+    await boxes[name].scrollIntoViewIfNeeded();
+    await boxes[name].screenshot({ path: path.join(job.screens, `widgets-${name}-${when}.png`) });
+  };
+  const standing = async () => [
+    (await boxes.scrubber.locator(".widget-readout").textContent()).trim(),
+    (await boxes.live.locator(".live-classes [aria-pressed=true]").textContent()).trim(),
+  ];
+
+  const drawn = {}, spilled = {};
+  for (const name of Object.keys(boxes)) {
+    await boxes[name].waitFor({ timeout: 30000 });
+    await still(name);
+    drawn[name] = await boxes[name].evaluate((box, kind) => {
+      const seen = [...box.querySelectorAll(kind)].filter(e => e.offsetParent);
+      const colours = canvas => new Set(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data).size;
+      return seen.length > 0 && seen.every(e => e.src ? e.naturalWidth > 30 : e.toDataURL ? colours(e) > 20 : e.textContent);
+    }, parts[name]);
+    spilled[name] = await boxes[name].evaluate(box => [...box.querySelectorAll("dt, dd, span, label, button, p:not(.unseen)")]
+      .filter(e => e.offsetParent && e.clientWidth && e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.trim()));
+    await shoot(name, "before");
+  }
+  const set = await standing();
+
+  const keys = {}; // [whether it did what it should, whether it kept the focus]
+  const press = async (name, what, control, ...names) => {
+    const before = await still(name);
+    await control.focus();
+    for (const key of names) await page.keyboard.press(key);
+    const kept = await control.evaluate(e => e === document.activeElement);
+    for (let i = 0; i < 20 && (await shown(name)) === before; i++) await page.waitForTimeout(100);
+    keys[`${name}, ${what}`] = [(await shown(name)) !== before, kept];
+  };
+  const { scrubber, live, laboratory } = boxes, player = scrubber.locator(".widget-play button").first();
+  await press("scrubber", "slider", scrubber.locator(".noUi-handle"), "ArrowLeft", "ArrowLeft");
+  await press("scrubber", "play", player, "Enter");
+  await page.keyboard.press("Enter");
+  const paused = await shown("scrubber");
+  await page.waitForTimeout(2000); // in which a running player would have shown the next frame
+  keys["scrubber, pause"] = [(await shown("scrubber")) === paused, await player.evaluate(e => e === document.activeElement)];
+  await press("live", "slider", live.locator(".live-slider input").first(), ...Array(20).fill("ArrowRight"));
+  await press("live", "class", live.locator(".live-classes button").nth(3), "Enter");
+  await press("live", "map", live.locator(".live-map"), "ArrowUp", "ArrowUp", "ArrowLeft", "ArrowLeft");
+  await press("live", "surprise", live.locator(".live-surprise"), "Space");
+  await press("live", "way", live.locator(".live-way input"), ...Array(40).fill("ArrowRight"));
+  await press("laboratory", "step", laboratory.getByRole("button", { name: "Step both", exact: true }), "Enter");
+  await press("laboratory", "slider", laboratory.getByLabel("Learning rate of D"), "ArrowRight");
+  await press("laboratory", "data", laboratory.locator("select").first(), "ArrowDown");
+  for (const name of Object.keys(boxes)) await shoot(name, "after");
+
+  // What Python hears of it, and whether it can still set them.
+  const used = await standing();
+  await said.evaluate(e => { e.textContent = ""; });
+  await cell(4).locator(".jp-InputPrompt").click();
+  await page.keyboard.press("Control+Enter");
+  await said.filter({ hasText: "heard" }).waitFor({ timeout: 20000 });
+  const heard = (await said.innerText()).trim();
+  await page.waitForTimeout(1000);
+  const again = await standing();
+  await page.close();
+  return { drawn, spilled, set, keys, used, heard, again, troubles: [...troubles], outside: [...outside] };
+}
+
 const report = {};
-for (const file of job.notebooks) {
-  try { report[file] = await visit(file); } catch (error) { report[file] = { crash: String(error.stack || error) }; }
+for (const [file, look] of [...job.notebooks.map(file => [file, visit]), ...(job.widgets ? [[job.widgets, play]] : [])]) {
+  try { report[file] = await look(file); } catch (error) {
+    report[file] = { crash: String(error.stack || error) };
+    for (const page of context.pages()) await page.screenshot({ path: path.join(job.screens, "crash.png") });
+  }
 }
 await context.close();
 fs.rmSync(profile, { recursive: true, force: true });

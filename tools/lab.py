@@ -1,12 +1,16 @@
-"""Open chapters in plain JupyterLab and look at what a reader there sees.
+"""Open chapters in JupyterLab, use ganlib's widgets there with a live kernel, and look at what a reader sees.
 
-    python tools/lab.py          chapters 4 and 11
-    python tools/lab.py 01 09    these
+    python tools/lab.py                chapters 4 and 11, and the widgets
+    python tools/lab.py 01 09          these chapters
+    python tools/lab.py widgets        the widgets alone
 
-JupyterLab, without any extension, lies in an environment of its own (it is not among the book's requirements) and is
-driven in headless Chromium with the network cut. Of each chapter every text cell must be rendered, with its formulas
-typeset, nothing raw, no picture missing and every link to another file alive; the first link to another chapter is
-clicked and must open it. Pictures of the screens are kept in `_build/lab`: look at them.
+JupyterLab lies in an environment of its own (it is not among the book's requirements), as README's `pip install
+jupyterlab` would leave it: beside the book's ipywidgets and anywidget, without any other extension. It is driven in
+headless Chromium with the network cut. Of each chapter every text cell must be rendered, with its formulas typeset,
+nothing raw, no picture missing and every link to another file alive; the first link to another chapter is clicked and
+must open it. A small notebook with each of the widgets is run by JupyterLab's own Run All Cells: each must be drawn, do
+what Python sets, answer to its keys without losing the focus to the notebook, and tell Python what the reader did.
+Pictures of the screens are kept in `_build/lab`: look at them.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +38,36 @@ import side
 
 ROOT = side.ROOT
 FOLDER = ROOT / "_build" / "lab"
-PACKAGES = ("jupyterlab==4.6.6",)
+JUPYTERLAB = "jupyterlab==4.6.6"
 #: A chapter is drawn whole, so that it can be read whole; nobody asks for news.
 SETTINGS = {
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
+#: A notebook with each widget. Its last cell says what Python knows of them, and then sets them from Python.
+WIDGETS = (
+    f"""import sys
+
+sys.path.insert(0, {str(ROOT / "tools")!r})
+import cover_generator
+import matplotlib.pyplot as plt
+from ganlib import plot, widgets
+
+plot.use_style()
+frames = []
+for height in range(1, 5):
+    figure, axes = plt.subplots(figsize=(5, 2))
+    axes.bar(range(4), [height, 2, 3, 4])
+    frames.append(figure)
+box = widgets.scrubber(frames, ["0", "100", "200", "300"], alt="Four bars, the first growing", interval=1000)
+player = widgets.live(cover_generator.read()[0])""",
+    "box",
+    "player",
+    'widgets.laboratory("ring")',
+    """slider = box.children[0].children[1]
+print("heard", slider.value, player.label)
+slider.value, player.label = "200", 7""",
+)
 
 
 def lay_out(folder: Path) -> Path:
@@ -53,13 +82,17 @@ def lay_out(folder: Path) -> Path:
         path = folder / "settings" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(values), encoding="utf8")
+    cells = [nbformat.v4.new_code_cell(source) for source in WIDGETS]
+    chapter = nbformat.read(min(folder.glob("book/chapters/*.ipynb")), as_version=4)  # which names its kernel
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=chapter.metadata), folder / "book" / "widgets.ipynb")
     return folder / "book"
 
 
 @contextmanager
 def server(book: Path, folder: Path) -> Iterator[tuple[str, str]]:
     """JupyterLab for this folder of sources: its address and its token."""
-    python = side.environment("lab", PACKAGES)
+    packages = [JUPYTERLAB, *(f"{name}=={metadata.version(name)}" for name in ("ipywidgets", "anywidget"))]
+    python = side.environment("lab", packages, borrow_all=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -72,8 +105,8 @@ def server(book: Path, folder: Path) -> Iterator[tuple[str, str]]:
         JUPYTER_RUNTIME_DIR=str(folder / "runtime"),
         JUPYTER_DATA_DIR=str(folder / "data"),
         JUPYTER_TOKEN=token,
+        PYTHONPATH=str(ROOT),
     )
-    own.pop("PYTHONPATH", None)
     options = ["--no-browser", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
     command = [str(python), "-m", "jupyterlab", *options, f"--ServerApp.root_dir={book}", "--allow-root"]
     with (folder / "server.log").open("w", encoding="utf8") as log:
@@ -120,13 +153,36 @@ def faults(notebook: Any, seen: dict[str, Any]) -> list[str]:
     return found
 
 
-def look(book: Path, files: list[str]) -> dict[str, Any]:
-    """What a browser sees of these notebooks of a laid out book, by file."""
+def widget_faults(seen: dict[str, Any]) -> list[str]:
+    """What is wrong with what was seen of the notebook of widgets."""
+    if "crash" in seen:
+        return [seen["crash"]]
+    found = [f"script error: {trouble}" for trouble in seen["troubles"]]
+    found += [f"asked another host: {address}" for address in seen["outside"]]
+    found += [f"{name} is not drawn" for name, drawn in seen["drawn"].items() if not drawn]
+    found += [f"{name}: no room for {text!r}" for name, texts in seen["spilled"].items() for text in texts]
+    for control, (works, kept) in seen["keys"].items():
+        found += [] if works else [f"{control}: a key does not work"]
+        found += [] if kept else [f"{control}: a key takes the focus away"]
+    if seen["set"] != ["200", "7"]:
+        found.append(f"Python set step 200 and class 7, the widgets show {' and '.join(seen['set'])}")
+    if seen["heard"] != f"heard {' '.join(seen['used'])}":
+        found.append(
+            f"the reader left the widgets at {' '.join(seen['used'])}, Python {seen['heard'] or 'says nothing'}"
+        )
+    if seen["again"] != ["200", "7"]:
+        found.append(f"Python set step 200 and class 7 again, the widgets show {' and '.join(seen['again'])}")
+    return found
+
+
+def look(book: Path, files: list[str], widgets: bool) -> dict[str, Any]:
+    """What a browser sees of these notebooks of a laid out book, by file, and of the widgets."""
     screens = book.parent / "screens"
     screens.mkdir(exist_ok=True)
     program, (node, _) = browser.find_or_install(), environment.find_node()
     with server(book, book.parent) as (address, token):
         job = {"browser": program, "server": address, "token": token, "screens": str(screens), "notebooks": files}
+        job["widgets"] = "widgets.ipynb" if widgets else ""
         probe = [node, str(Path(__file__).with_name("lab.mjs"))]
         result = subprocess.run(
             probe, input=json.dumps(job), capture_output=True, text=True, encoding="utf8", cwd=ROOT, timeout=600
@@ -137,19 +193,30 @@ def look(book: Path, files: list[str]) -> dict[str, Any]:
 
 
 def main() -> int:
-    numbers = sys.argv[1:] or ["04", "11"]
+    asked = sys.argv[1:] or ["04", "11", "widgets"]
+    numbers = [number for number in asked if number != "widgets"]
     known = {path.name[:2]: path for path in (ROOT / "chapters").glob("*.ipynb")}
     for number in numbers:
         if number not in known:
-            raise SystemExit(f"no chapter is called {number!r}; choose from: {', '.join(sorted(known))}")
+            raise SystemExit(f"no chapter is called {number!r}; choose from: {', '.join(sorted(known))}, widgets")
     files = [f"chapters/{known[number].name}" for number in numbers]
-    report, failed = look(lay_out(FOLDER), files), 0
+    report, failed = look(lay_out(FOLDER), files, "widgets" in asked), 0
     for file in files:
         seen = report[file]
         found = faults(nbformat.read(ROOT / file, as_version=4), seen)
         failed += bool(found)
         counts = ", ".join(f"{seen.get(kind, 0)} {kind}" for kind in ("rendered", "formulas", "details", "links"))
         print(f"[lab] {file}: {counts}; a link opened {seen.get('opened') or 'nothing'}", flush=True)
+        for fault in found:
+            print(f"[lab]   FAILED: {fault}", flush=True)
+    if "widgets" in asked:
+        seen = report["widgets.ipynb"]
+        found = widget_faults(seen)
+        failed += bool(found)
+        print(
+            f"[lab] widgets: {sum(seen.get('drawn', {}).values())} drawn, {len(seen.get('keys', {}))} controls used",
+            flush=True,
+        )
         for fault in found:
             print(f"[lab]   FAILED: {fault}", flush=True)
     print(f"[lab] screens: {FOLDER / 'screens'}", flush=True)

@@ -206,6 +206,7 @@ const TILES = 7, SLIDERS = 6;
 
 function make(tag, facts = {}, ...children) {
   const element = document.createElement(tag);
+  element.dataset.lmSuppressShortcuts = "true"; // in JupyterLab: a key belongs to the control that has the focus
   for (const [name, value] of Object.entries(facts)) {
     if (name.startsWith("on")) element[name] = value;
     else element.setAttribute(name, value);

@@ -496,6 +496,7 @@ function paintValues(pen, width, height, history, color) {
 
 function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
+  made.dataset.lmSuppressShortcuts = "true"; // in JupyterLab: a key belongs to the control that has the focus
   made.append(...children);
   return made;
 }
@@ -526,7 +527,7 @@ function slider(text, list, value, change) {
 
 const RATES = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
 const SHOWN = 150, ARROWS = 40;
-const fixed = value => value.toFixed(3).replace("-", "−");
+const fixed = value => value.toFixed(3).replace("-0.000", "0.000").replace("-", "−");
 
 function render({ model, el }) {
   const presets = model.get("presets"), given = model.get("start");
@@ -535,7 +536,6 @@ function render({ model, el }) {
   let data, game, ruler, p, real, latents, history, queue = [], frame = 0, shown = 0, spoken = 0, speaking = 0;
 
   const root = element("div", { className: "ganlib-laboratory" });
-  root.dataset.lmSuppressShortcuts = "true"; // in JupyterLab: keys belong to the controls
   const picture = element("canvas", {}), curves = element("canvas", {});
   picture.setAttribute("role", "img");
   curves.setAttribute("role", "img");
