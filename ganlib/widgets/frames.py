@@ -83,7 +83,11 @@ def scrubber(
     ]
     play = ipywidgets.Play(min=0, max=n - 1, interval=interval, show_repeat=False)
     slider = ipywidgets.SelectionSlider(
-        options=labels, index=0, description=description, layout={"width": "100%", "max_width": "420px"}
+        options=labels,
+        index=0,
+        description=description,
+        style={"description_width": "initial"},  # all of it, however long
+        layout={"width": "100%", "max_width": "420px"},
     )
     shown: ipywidgets.Widget
     if hasattr(ipywidgets, "Stack"):

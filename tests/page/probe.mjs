@@ -50,6 +50,7 @@ function inspect() {
     sliders: document.querySelectorAll(".noUi-handle").length,
     widgetsUnrendered: document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]').length
       && !document.querySelectorAll(".jupyter-widgets").length,
+    clipped: [...document.querySelectorAll(".widget-label")].filter(e => e.getClientRects().length && e.scrollWidth > e.clientWidth + 1).map(e => e.textContent),
     icon: document.querySelector('link[rel~="icon"]')?.href ?? "",
     previous: document.querySelector("a.left-prev")?.getAttribute("href") ?? "",
     next: document.querySelector("a.right-next")?.getAttribute("href") ?? "",

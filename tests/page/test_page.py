@@ -222,7 +222,9 @@ def test_sliders_move_a_figure_without_a_kernel(visits: dict[str, Any]) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_widgets_are_drawn(visits: dict[str, Any], page: str) -> None:
     for how in ("light", "file"):
-        assert not seen(visits, f"{how} {page}")["widgetsUnrendered"]
+        report = seen(visits, f"{how} {page}")
+        assert not report["widgetsUnrendered"]
+        assert report["clipped"] == [], "labels that are shown in part only"
 
 
 @pytest.mark.parametrize("page", READ)
