@@ -111,6 +111,25 @@ def test_few_colours_keep_the_picture() -> None:
     assert np.abs(before - after).mean() < 1.0
 
 
+@pytest.mark.parametrize("height", [0.05, 0.3, 1.0])
+def test_colour_maps_leave_lines_text_and_bars_their_colours(height: float) -> None:
+    side = np.linspace(-1.6, 1.6, 81)
+    values = 0.5 + height * (np.exp(-((np.hypot(side[:, None], side) - 1) ** 2) / 0.1) - 0.5)
+    figure, ax = plt.subplots(figsize=(4.4, 3.6))
+    shown = ax.imshow(values, cmap="PiYG", vmin=0, vmax=1, extent=(-1.6, 1.6, -1.6, 1.6))
+    ax.plot(np.cos(side), np.sin(side), "o", color="#0072B2", markersize=3)
+    ax.plot(side, side, color="#D55E00")
+    figure.colorbar(shown, ax=ax, label="D")
+    figure.canvas.draw()
+    figure.set_layout_engine("none")  # it moves things at every drawing
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=100)
+    before = np.asarray(Image.open(file).convert("RGB"), dtype=float)
+    after = np.asarray(Image.open(io.BytesIO(widgets.png(figure))).convert("RGB"), dtype=float)
+    assert np.abs(before - after).max() < 20
+    assert (after[(before == 255).all(-1)] == 255).all(), "white is the page's ground and stays white"
+
+
 def test_png_bytes_pass_as_they_are() -> None:
     frame = widgets.png(figures(1)[0])
     box = widgets.scrubber([frame, frame], ["a", "b"], alt="twice the same")

@@ -26,7 +26,7 @@ from ganlib.plot import PICTURE_ALPHA
 LIMIT = 1_500_000
 """Bytes of frames above which a scrubber warns: they all travel in the page."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_COLORS = 96
+_COLORS = 128
 
 
 def scrubber(
@@ -113,7 +113,7 @@ class Scrubber(ipywidgets.VBox):
 
 
 def png(frame: Figure | bytes) -> bytes:
-    """A figure as a small PNG: at most 96 colours, no dithering; the figure is closed. PNG bytes pass as they are.
+    """A figure as a small PNG: at most 128 colours, no dithering; the figure is closed. PNG bytes pass as they are.
 
     Pixels of pictures keep the mark that `ganlib.plot` gave them: their colours stand twice in the palette.
 
@@ -131,7 +131,10 @@ def png(frame: Figure | bytes) -> bytes:
     frame.savefig(drawn, format="png", dpi=min(frame.dpi, 100))
     plt.close(frame)
     pixels = np.asarray(Image.open(drawn).convert("RGBA"))
-    few: Any = Image.fromarray(np.ascontiguousarray(pixels[..., :3])).quantize(_COLORS, dither=Image.Dither.NONE)
+    opaque = Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
+    # Not Pillow's default: it would spend the colours on what fills the picture and tint lines, text and colour bars.
+    spread = Image.Quantize.MAXCOVERAGE
+    few: Any = opaque.quantize(_COLORS, method=spread, kmeans=1, dither=Image.Dither.NONE)
     marked = pixels[..., 3] == PICTURE_ALPHA
     options = {}
     if marked.any():
