@@ -114,8 +114,12 @@ def test_readers_of_jupyterlab_get_the_files_that_chapters_link_to(tmp_path: Pat
         path.name for path in (ROOT / "chapters").glob("*.ipynb")
     }
     assert (book / "benchmarks.md").exists() and (book / "benchmarks" / "results" / "results.png").exists()
-    widgets, chapter = (nbformat.read(path, as_version=4) for path in (book / "widgets.ipynb", min(book.glob("*/01*"))))
-    assert widgets.metadata == chapter.metadata, "else JupyterLab asks which kernel to start"
+    for name, packages in lab.EXTENSIONS.items():
+        chapter, widgets = (
+            nbformat.read(path, as_version=4) for path in (min(book.glob("*/01*")), book / f"{name}.ipynb")
+        )
+        assert widgets.metadata == chapter.metadata, "else JupyterLab asks which kernel to start"
+        assert {package.split("==")[0] for package in packages} >= {"ipywidgets", "anywidget"}
 
 
 def test_an_environment_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

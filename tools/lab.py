@@ -3,6 +3,7 @@
     python tools/lab.py                chapters 4 and 11, and the widgets
     python tools/lab.py 01 09          these chapters
     python tools/lab.py widgets        the widgets alone
+    python tools/lab.py widgets7       the widgets with the ipywidgets and anywidget of Colab's kernels
 
 JupyterLab lies in an environment of its own (it is not among the book's requirements), as README's `pip install
 jupyterlab` would leave it: beside the book's ipywidgets and anywidget, without any other extension. It is driven in
@@ -16,6 +17,7 @@ Pictures of the screens are kept in `_build/lab`: look at them.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
 import socket
@@ -26,11 +28,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import browser
+import colab
 import environment
 import kernels
 import nbformat
@@ -39,6 +41,11 @@ import side
 ROOT = side.ROOT
 FOLDER = ROOT / "_build" / "lab"
 JUPYTERLAB = "jupyterlab==4.6.6"
+#: What draws the widgets: what the book pins; and what Colab has, whose own pages cannot be opened here.
+EXTENSIONS = {
+    "widgets": re.findall(r"^(?:ipywidgets|anywidget)==\S+", (ROOT / "requirements.txt").read_text("utf8"), re.M),
+    "widgets7": [*(pin for pin in colab.FULL if re.match("ipywidgets|anywidget", pin)), "jupyterlab_widgets<2"],
+}
 #: A chapter is drawn whole, so that it can be read whole; nobody asks for news.
 SETTINGS = {
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
@@ -84,15 +91,16 @@ def lay_out(folder: Path) -> Path:
         path.write_text(json.dumps(values), encoding="utf8")
     cells = [nbformat.v4.new_code_cell(source) for source in WIDGETS]
     chapter = nbformat.read(min(folder.glob("book/chapters/*.ipynb")), as_version=4)  # which names its kernel
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=chapter.metadata), folder / "book" / "widgets.ipynb")
+    for name in EXTENSIONS:
+        widgets = nbformat.v4.new_notebook(cells=cells, metadata=chapter.metadata)
+        nbformat.write(widgets, folder / "book" / f"{name}.ipynb")
     return folder / "book"
 
 
 @contextmanager
-def server(book: Path, folder: Path) -> Iterator[tuple[str, str]]:
-    """JupyterLab for this folder of sources: its address and its token."""
-    packages = [JUPYTERLAB, *(f"{name}=={metadata.version(name)}" for name in ("ipywidgets", "anywidget"))]
-    python = side.environment("lab", packages, borrow_all=True)
+def server(book: Path, folder: Path, extensions: str) -> Iterator[tuple[str, str]]:
+    """JupyterLab with one of `EXTENSIONS` for this folder of sources: its address and its token."""
+    python = side.environment(f"lab-{extensions}", [JUPYTERLAB, *EXTENSIONS[extensions]], borrow_all=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -175,14 +183,14 @@ def widget_faults(seen: dict[str, Any]) -> list[str]:
     return found
 
 
-def look(book: Path, files: list[str], widgets: bool) -> dict[str, Any]:
-    """What a browser sees of these notebooks of a laid out book, by file, and of the widgets."""
+def look(book: Path, chapters: list[str], widgets: str = "", extensions: str = "widgets") -> dict[str, Any]:
+    """What a browser sees of these chapters and of a notebook of widgets of a laid out book, by file."""
     screens = book.parent / "screens"
     screens.mkdir(exist_ok=True)
     program, (node, _) = browser.find_or_install(), environment.find_node()
-    with server(book, book.parent) as (address, token):
-        job = {"browser": program, "server": address, "token": token, "screens": str(screens), "notebooks": files}
-        job["widgets"] = "widgets.ipynb" if widgets else ""
+    with server(book, book.parent, extensions) as (address, token):
+        job: dict[str, Any] = {"browser": program, "server": address, "token": token, "screens": str(screens)}
+        job |= {"notebooks": chapters, "widgets": widgets}
         probe = [node, str(Path(__file__).with_name("lab.mjs"))]
         result = subprocess.run(
             probe, input=json.dumps(job), capture_output=True, text=True, encoding="utf8", cwd=ROOT, timeout=600
@@ -193,34 +201,28 @@ def look(book: Path, files: list[str], widgets: bool) -> dict[str, Any]:
 
 
 def main() -> int:
-    asked = sys.argv[1:] or ["04", "11", "widgets"]
-    numbers = [number for number in asked if number != "widgets"]
+    asked = sys.argv[1:] or ["04", "11", *EXTENSIONS]
     known = {path.name[:2]: path for path in (ROOT / "chapters").glob("*.ipynb")}
-    for number in numbers:
-        if number not in known:
-            raise SystemExit(f"no chapter is called {number!r}; choose from: {', '.join(sorted(known))}, widgets")
-    files = [f"chapters/{known[number].name}" for number in numbers]
-    report, failed = look(lay_out(FOLDER), files, "widgets" in asked), 0
+    for name in asked:
+        if name not in {**known, **EXTENSIONS}:
+            raise SystemExit(f"no chapter is called {name!r}; choose from: {', '.join([*sorted(known), *EXTENSIONS])}")
+    files = [f"chapters/{known[name].name}" for name in asked if name in known]
+    book, found = lay_out(FOLDER), []
+    report = look(book, files) if files else {}
     for file in files:
         seen = report[file]
-        found = faults(nbformat.read(ROOT / file, as_version=4), seen)
-        failed += bool(found)
         counts = ", ".join(f"{seen.get(kind, 0)} {kind}" for kind in ("rendered", "formulas", "details", "links"))
         print(f"[lab] {file}: {counts}; a link opened {seen.get('opened') or 'nothing'}", flush=True)
-        for fault in found:
-            print(f"[lab]   FAILED: {fault}", flush=True)
-    if "widgets" in asked:
-        seen = report["widgets.ipynb"]
-        found = widget_faults(seen)
-        failed += bool(found)
-        print(
-            f"[lab] widgets: {sum(seen.get('drawn', {}).values())} drawn, {len(seen.get('keys', {}))} controls used",
-            flush=True,
-        )
-        for fault in found:
-            print(f"[lab]   FAILED: {fault}", flush=True)
+        found += [f"{file}: {fault}" for fault in faults(nbformat.read(ROOT / file, as_version=4), seen)]
+    for name in (name for name in asked if name in EXTENSIONS):
+        seen = look(book, [], f"{name}.ipynb", name)[f"{name}.ipynb"]
+        drawn, keys = seen.get("drawn", {}), seen.get("keys", {})
+        print(f"[lab] {name}: {sum(drawn.values())} drawn, {len(keys)} controls used by keyboard", flush=True)
+        found += [f"{name}: {fault}" for fault in widget_faults(seen)]
+    for fault in found:
+        print(f"[lab] FAILED: {fault}", flush=True)
     print(f"[lab] screens: {FOLDER / 'screens'}", flush=True)
-    return 1 if failed else 0
+    return 1 if found else 0
 
 
 if __name__ == "__main__":
