@@ -1,6 +1,7 @@
 """Every figure of the book in one style: sample grids, training curves with their constants, the states of a 1-D game,
 2-D samples over the density, latent walks. Colours are those of Okabe and Ito (2008, https://jfly.uni-koeln.de/color/),
-told apart with any kind of colour vision, and the same thing has the same colour in every chapter.
+but for two of theirs that are too pale for lines on white; they are told apart with protanopia and deuteranopia, have a
+contrast of 3 to 1 or more on white (WCAG 2.2, 1.4.11), and the same thing has the same colour in every chapter.
 
 The page's dark mode turns the lightness of figures round and keeps their hues (web/book.css). Pictures that stand for
 themselves, such as generated digits, must not become negatives: `Picture` marks their pixels for it."""
@@ -30,8 +31,8 @@ DISCRIMINATOR = "#009E73"
 """The discriminator D: green."""
 NEUTRAL = "#666666"
 """Constants, reference lines and whatever is neither data nor model: grey."""
-OTHER = ["#CC79A7", "#E69F00", "#56B4E9", "#333333"]
-"""Further series, in this order."""
+OTHER = ["#CC79A7", "#883300", "#6688FF", "#333333"]
+"""Further series, in this order: pink, brown, light blue, near black."""
 
 PICTURE_ALPHA = 254
 """The opacity, of 255, that marks a pixel as part of a picture: what else a figure holds is opaque."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import combinations, pairwise
 from types import SimpleNamespace
 
 import matplotlib
@@ -47,10 +47,36 @@ def contrast(color: str) -> float:
     return 1.05 / (float(linear @ [0.2126, 0.7152, 0.0722]) + 0.05)
 
 
-def test_colours_differ_and_labels_can_be_read() -> None:
-    colours = [plot.DATA, plot.MODEL, plot.DISCRIMINATOR, plot.NEUTRAL, *plot.OTHER]
-    assert len(set(colours)) == len(colours)
-    assert all(contrast(plot._readable(colour)) >= 4.5 for colour in colours)
+COLOURS = [plot.DATA, plot.MODEL, plot.DISCRIMINATOR, plot.NEUTRAL, *plot.OTHER]
+#: What red, green and blue (linear) are to readers with normal vision, protanopia, deuteranopia: Machado et al. (2009),
+#: https://doi.org/10.1109/TVCG.2009.113.
+VISION = {
+    "normal": np.eye(3),
+    "protanopia": [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]],
+    "deuteranopia": [[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9690]],
+}
+
+
+def lab(color: str, vision: str) -> np.ndarray:
+    """CIE L*a*b* (D65) of the colour as it is seen."""
+    rgb = np.array(to_rgb(color))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(np.array(VISION[vision]) @ linear, 0, 1)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    relative = to_xyz @ seen / to_xyz.sum(1)
+    f = np.where(relative > 0.008856, np.cbrt(relative), 7.787 * relative + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def test_lines_are_seen_on_white_and_labels_can_be_read() -> None:
+    assert min(contrast(colour) for colour in COLOURS) >= 3
+    assert min(contrast(plot._readable(colour)) for colour in COLOURS) >= 4.5
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_colours_are_told_apart(vision: str) -> None:
+    for one, other in combinations(COLOURS, 2):
+        assert np.linalg.norm(lab(one, vision) - lab(other, vision)) > 15, f"{one} and {other}"
 
 
 def test_grid_shows_every_image_where_it_belongs() -> None:
