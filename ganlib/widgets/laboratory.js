@@ -63,9 +63,9 @@ export class Mixture {
     Object.assign(this, { dim, centres, weights, stds });
   }
   sample(n, random) {
-    const x = new Float64Array(n * this.dim);
+    const x = new Float64Array(n * this.dim), total = this.weights.reduce((sum, w) => sum + w, 0);
     for (let i = 0; i < n; i++) {
-      let u = random.uniform() * this.weights.reduce((sum, w) => sum + w, 0), c = 0;
+      let u = random.uniform() * total, c = 0;
       while (c < this.weights.length - 1 && (u -= this.weights[c]) >= 0) c++;
       for (let j = 0; j < this.dim; j++) x[i * this.dim + j] = this.centres[c][j] + this.stds[c] * random.normal();
     }
@@ -167,12 +167,12 @@ export class Net {
 
 /** Adam as in PyTorch (Kingma and Ba 2015), or plain gradient descent. */
 export class Optimiser {
-  constructor(net, betas = [0.5, 0.999], epsilon = 1e-8) {
-    Object.assign(this, { net, betas, epsilon, steps: 0 });
+  constructor(net) {
+    Object.assign(this, { net, steps: 0 });
     this.moments = net.parameters().map(([values]) => [new Float64Array(values.length), new Float64Array(values.length)]);
   }
   step(rate, adam) {
-    const [beta1, beta2] = this.betas;
+    const beta1 = 0.5, beta2 = 0.999;
     this.steps += 1;
     const first = 1 - beta1 ** this.steps, second = Math.sqrt(1 - beta2 ** this.steps);
     this.net.parameters().forEach(([values, gradient], p) => {
@@ -180,13 +180,15 @@ export class Optimiser {
       for (let i = 0; i < values.length; i++) {
         m[i] += (1 - beta1) * (gradient[i] - m[i]);
         v[i] = beta2 * v[i] + (1 - beta2) * gradient[i] ** 2;
-        values[i] -= rate * (adam ? m[i] / first / (Math.sqrt(v[i]) / second + this.epsilon) : gradient[i]);
+        values[i] -= rate * (adam ? m[i] / first / (Math.sqrt(v[i]) / second + 1e-8) : gradient[i]);
       }
     });
   }
 }
 
 // --- the game
+
+const crossEntropy = (r, f) => [softplus(-r) + softplus(f), -sigmoid(-r), sigmoid(f)];
 
 /**
  * What each player minimises, for the outputs r on a real and f on a generated sample. D: [loss, its slope in r, in f];
@@ -195,12 +197,12 @@ export class Optimiser {
 export const LOSSES = {
   minimax: {
     title: "minimax (saturating)",
-    D: (r, f) => [softplus(-r) + softplus(f), -sigmoid(-r), sigmoid(f)],
+    D: crossEntropy,
     G: (r, f) => [-softplus(f), -sigmoid(f)],
   },
   non_saturating: {
     title: "non-saturating",
-    D: (r, f) => [softplus(-r) + softplus(f), -sigmoid(-r), sigmoid(f)],
+    D: crossEntropy,
     G: (r, f) => [softplus(-f), -sigmoid(-f)],
   },
   least_squares: {
@@ -531,6 +533,7 @@ const fixed = value => value.toFixed(3).replace("-0.000", "0.000").replace("-", 
 
 function render({ model, el }) {
   const presets = model.get("presets"), given = model.get("start");
+  const mixtures = Object.fromEntries(Object.entries(presets).map(([name, preset]) => [name, new Mixture(structuredClone(preset))]));
   const settings = { loss: given.loss, k: given.turns, rateD: given.lr[1], rateG: given.lr[0], r1: given.r1, adam: true };
   let name = given.data, seed = given.seed, speed = 1, far = false;
   let data, game, ruler, p, real, latents, history, queue = [], frame = 0, shown = 0, spoken = 0, speaking = 0;
@@ -547,8 +550,7 @@ function render({ model, el }) {
   function reset() {
     stop();
     const preset = presets[name];
-    data = data?.name === name && preset.own ? data : new Mixture(structuredClone(preset));
-    data.name = name;
+    data = mixtures[name];
     ruler = new Ruler(data.dim, preset.extent);
     p = ruler.masses(data);
     game = new Game(data, settings, seed, far ? 0.85 * preset.extent : 0);
@@ -676,7 +678,7 @@ function render({ model, el }) {
   const typed = () => [widthField, heightField].slice(0, data.dim).map(field => Number(field.querySelector("input").value));
   const own = element("fieldset", {}, element("legend", {}, "Draw in the picture, or type"), widthField, heightField,
     button("Add a bump", () => add(typed())),
-    button("Clear", () => { stop(); data = new Mixture({ ...data, centres: [], weights: [], stds: [] }); data.name = name; game.data = data; redraw(); }));
+    button("Clear", () => { stop(); Object.assign(data, { centres: [], weights: [], stds: [] }); redraw(); }));
   const change = key => value => { settings[key] = value; show(); };
   const seedField = number("Seed", { value: seed, min: 0, step: 1 });
   seedField.querySelector("input").onchange = event => {
