@@ -26,6 +26,9 @@ class Pages(http.server.BaseHTTPRequestHandler):
         name = self.path.strip("/")
         self.asked[f"{self.command} {name}"] += 1
         first = self.asked[f"{self.command} {name}"] == 1
+        if name == "mute":
+            self.close_connection = True
+            return
         heads_only = {"no-head": 405, "shy": 403}
         codes = {"gone": 410, "dead": 404, "closed": 403, "broken": 500, "busy": 429}
         moved = {
@@ -98,9 +101,30 @@ def test_verdicts(checker: linkcheck.Checker, server: str, page: str, kind: str,
     assert verdict.kind == kind and why in verdict.why
 
 
-def test_no_host_and_no_answer_are_dead(checker: linkcheck.Checker) -> None:
+def test_nobody_answers(checker: linkcheck.Checker, slept: list[float]) -> None:
     for address in ("http://127.0.0.1:1/x", "http://no-such-host.invalid/"):
-        assert checker.check(address).kind == linkcheck.DEAD
+        assert checker.check(address).kind == linkcheck.UNREACHED
+    assert slept == [1.0, 2.0] * 2
+    assert checker.check("http://127.0.0.1:1/y") == linkcheck.Verdict(
+        linkcheck.UNREACHED, "its host gave no answer before"
+    )
+    assert len(slept) == 4, "a host that never answers is not asked for each of its pages"
+
+
+def test_a_host_that_has_answered_is_asked_again(checker: linkcheck.Checker, server: str, slept: list[float]) -> None:
+    checker.check(f"{server}/good")
+    assert checker.check(f"{server}/mute").kind == linkcheck.UNREACHED and slept == [1.0, 2.0]
+    assert checker.check(f"{server}/good").kind == linkcheck.OK
+
+
+def test_without_a_network_every_link_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    verdicts = {f"https://a.org/{n}": linkcheck.Verdict(linkcheck.UNREACHED, "no such host") for n in range(2)}
+    assert linkcheck.report(verdicts, {key: ["b.md"] for key in verdicts}) == 2
+    told = capsys.readouterr().out
+    assert all(address in told for address in verdicts) and "no host answered" in told and "0 dead" in told
+    verdicts["https://c.org/"] = linkcheck.Verdict(linkcheck.OK)
+    assert linkcheck.report(verdicts, {key: ["b.md"] for key in verdicts}) == 2
+    assert "no host answered" not in capsys.readouterr().out
 
 
 def test_a_host_gets_the_patience_it_asks_for(checker: linkcheck.Checker, server: str, slept: list[float]) -> None:
@@ -136,7 +160,7 @@ def test_the_report_names_page_and_link(
     told = capsys.readouterr().out
     assert f"{server}/dead\n    404: Not Found\n    in chapters/a.ipynb, b.md" in told
     assert f"{server}/moved\n    {server}/good\n    in" in told and f"  {server}/good\n    \n" not in told
-    assert "4 addresses: 1 fine, 1 moved, 1 refused, 1 dead" in told
+    assert "4 addresses: 1 fine, 1 moved, 1 refused, 0 unreached, 1 dead" in told
 
 
 def test_addresses_are_read_out_of_sentences() -> None:

@@ -5,8 +5,9 @@
 
 Different hosts are asked at the same time, one host never twice within a second; a host that asks for patience (429,
 503) gets what it asks for, and what fails for no stated reason is tried again. The report names each dead link with the
-files that hold it, and the exit code is 1 if there is one. Links that have moved for good are listed, with where to.
-So are those that would not answer a program (401, 403, 429 to the end): nobody can tell from here whether they live.
+files that hold it, and each that nobody answers for, because its host is gone or this machine has no network; the exit
+code is 1 if there is one of either. Links that have moved for good are listed, with where to. So are those that would
+not answer a program (401, 403, 429 to the end): nobody can tell from here whether they live.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ SOURCES = (
 )
 #: An address: to the first character that cannot be in one; a closing parenthesis belongs to it if it was opened in it.
 ADDRESS = re.compile(r"https?://(?:[^\s<>\"'`\\|{}()\[\]]|\([^\s<>\"'`\\()]*\))+")
-OK, MOVED, REFUSED, DEAD = "fine", "moved", "refused", "dead"
+OK, MOVED, REFUSED, UNREACHED, DEAD = "fine", "moved", "refused", "unreached", "dead"
 HEADERS = {
     "User-Agent": "Mozilla/5.0 (compatible; link check of a book)",
     "Accept": "text/html,application/xhtml+xml,*/*;q=0.8",
@@ -50,7 +51,7 @@ HEADERS = {
 
 @dataclass
 class Verdict:
-    """What became of one address: one of `OK`, `MOVED`, `REFUSED`, `DEAD`, and why."""
+    """What became of one address: one of `OK`, `MOVED`, `REFUSED`, `UNREACHED`, `DEAD`, and why."""
 
     kind: str
     why: str = ""
@@ -73,6 +74,7 @@ class Checker:
     patience: float = 120.0
     sleep: Callable[[float], None] = time.sleep
     last: dict[str, float] = field(default_factory=dict)
+    answers: dict[str, bool] = field(default_factory=dict)  # whether a host has ever answered
 
     def check_all(self, addresses: Iterable[str]) -> dict[str, Verdict]:
         """Every address with its verdict; hosts are asked at the same time, one host's addresses in turn."""
@@ -88,30 +90,34 @@ class Checker:
 
     def check(self, address: str) -> Verdict:
         """One address. HEAD first, for it costs the host least; GET where that is not taken for an answer."""
-        why, refused = "", False
+        host = urllib.parse.urlsplit(address).netloc
+        if self.answers.get(host) is False:
+            return Verdict(UNREACHED, "its host gave no answer before")
+        verdict = Verdict(DEAD)
         for attempt in range(self.tries):
             for method in ("HEAD", "GET"):
                 status, answer = self.ask(address, method)
                 if status is None or status < 400 or status in (404, 410, 429, 503):
                     break  # the others (405, 403, 400, 501, …) may only mean that the host knows no HEAD
             if status is None:
-                why, refused = answer, False
+                verdict = Verdict(UNREACHED, answer)
                 wait = 2.0**attempt
             elif status < 400:
                 return Verdict(MOVED, answer) if answer else Verdict(OK)
             elif status in (429, 503):
-                why, refused = f"{status}: the host asks for patience", True
+                verdict = Verdict(REFUSED, f"{status}: the host asks for patience")
                 wait = min(float(answer or 10 * 2**attempt), self.patience)
             elif status in (401, 403):
                 return Verdict(REFUSED, f"{status}: the host does not talk to programs")
             elif status >= 500:
-                why, refused = f"{status}: {answer}", False
+                verdict = Verdict(DEAD, f"{status}: {answer}")
                 wait = 2.0**attempt
             else:
                 return Verdict(DEAD, f"{status}: {answer}")
             if attempt + 1 < self.tries:
                 self.sleep(wait)
-        return Verdict(REFUSED if refused else DEAD, why)
+        self.answers.setdefault(host, verdict.kind != UNREACHED)
+        return verdict
 
     def ask(self, address: str, method: str) -> tuple[int | None, str]:
         """One request: its status and, by status, where it moved for good, how many seconds to wait, or why it failed.
@@ -127,11 +133,13 @@ class Checker:
             quoted = urllib.parse.quote(address.split("#")[0], safe=":/?&=%+,;@~!$'()*[]")
             request = urllib.request.Request(quoted, method=method, headers=HEADERS)
             with urllib.request.build_opener(trail).open(request, timeout=self.timeout) as response:
+                self.answers[host] = True
                 return response.status, trail.moved_to
         except urllib.error.HTTPError as error:
+            self.answers[host] = True
             error.close()
-            if error.code < 400:  # redirects without end
-                return None, f"{error.code}: {str(error.reason).splitlines()[0]}"
+            if error.code < 400:  # redirects without end: 508 is their code
+                return 508, f"{error.code}: {str(error.reason).splitlines()[0]}"
             if error.code in (429, 503):
                 return error.code, _seconds(error.headers.get("Retry-After", ""))
             return error.code, str(error.reason)
@@ -187,10 +195,11 @@ def collect(paths: Iterable[Path]) -> dict[str, list[str]]:
 
 
 def report(verdicts: dict[str, Verdict], where: dict[str, list[str]]) -> int:
-    """Print what is not fine, the dead last; how many are dead."""
+    """Print what is not fine, the dead last; how many are dead or were not reached."""
     titles = {
         REFUSED: "would not answer a program",
         MOVED: "moved for good: write the new address",
+        UNREACHED: "no answer at all",
         DEAD: "dead",
     }
     for kind, title in titles.items():
@@ -199,9 +208,14 @@ def report(verdicts: dict[str, Verdict], where: dict[str, list[str]]) -> int:
             print(f"\n[links] {title} ({len(these)})")
         for address, verdict in these.items():
             print(f"  {address}\n    {verdict.why}\n    in {', '.join(where[address])}")
-    counts = {kind: sum(verdict.kind == kind for verdict in verdicts.values()) for kind in (OK, MOVED, REFUSED, DEAD)}
+    counts = {
+        kind: sum(verdict.kind == kind for verdict in verdicts.values())
+        for kind in (OK, MOVED, REFUSED, UNREACHED, DEAD)
+    }
     print(f"\n[links] {len(verdicts)} addresses: {', '.join(f'{n} {kind}' for kind, n in counts.items())}", flush=True)
-    return counts[DEAD]
+    if verdicts and counts[UNREACHED] == len(verdicts):
+        print("[links] no host answered: has this machine a network? Nothing is known about these links", flush=True)
+    return counts[DEAD] + counts[UNREACHED]
 
 
 def main() -> int:
