@@ -131,6 +131,7 @@ async function visit(url) {
   await page.setViewportSize({ width: 390, height: 844 });
   await page.waitForTimeout(400);
   report.overflow = await lab.evaluate(l => [l, ...l.querySelectorAll("*:not(.unseen)")].filter(e => e.getBoundingClientRect().right > 391).map(e => e.outerHTML.slice(0, 100)));
+  report.unshielded = await lab.evaluate(l => [...l.querySelectorAll("button, input, select, summary")].filter(e => !e.dataset.lmSuppressShortcuts).map(e => e.outerHTML.slice(0, 100)));
   report.targets = await lab.evaluate(l => [...l.querySelectorAll("button, input, select")].filter(e => e.offsetParent && Math.min(e.offsetWidth, e.offsetHeight) < 24).map(e => e.outerHTML.slice(0, 100)));
 
   // Less motion: the steps go on, the picture changes about once a second.

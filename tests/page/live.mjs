@@ -1,5 +1,5 @@
 // Plays with the generator of each page in headless Chromium, the network cut. Standard input: {browser, visits: [{name, url, screenshot?}]};
-// standard output, by name: {troubles, outside, first, picture, steps: {what: changed?}}.
+// standard output, by name: {troubles, outside, picture, steps: {what: changed}, milliseconds, unshielded}.
 import { chromium } from "playwright-core";
 import fs from "fs";
 
@@ -54,8 +54,9 @@ async function visit({ url, screenshot }) {
   await press("pin B", box.locator(".live-pin").nth(1), "Space");
   await press("more", box.locator(".live-more summary"), "Enter");
   const milliseconds = await box.locator(".live-time").textContent();
+  const unshielded = await box.evaluate(b => [...b.querySelectorAll("button, input, summary, [tabindex]")].filter(e => !e.dataset.lmSuppressShortcuts).map(e => e.outerHTML.slice(0, 100)));
   await page.close();
-  return { troubles, outside, picture: first.picture, steps, milliseconds };
+  return { troubles, outside, picture: first.picture, steps, milliseconds, unshielded };
 }
 
 const report = {};

@@ -111,6 +111,10 @@ def test_dark_and_narrow(report: dict[str, Any]) -> None:
     assert report["overflow"] == [] and report["targets"] == []
 
 
+def test_jupyterlab_leaves_each_control_its_keys(report: dict[str, Any]) -> None:
+    assert report["unshielded"] == [], "there the notebook takes arrow keys from what does not carry its mark"
+
+
 def test_less_motion(report: dict[str, Any]) -> None:
     paints, updates = report["calm"]
     assert 1 <= paints <= 4 and both(updates)[1] > 10, "steps go on, pictures come once a second"

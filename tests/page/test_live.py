@@ -73,6 +73,7 @@ def test_every_control_of_the_generator_reacts_to_a_key(visits: dict[str, Any], 
     assert ("class" in report["steps"]) == conditional
     for what, changed in report["steps"].items():
         assert set(expected[what]) <= set(changed), f"{what} changed {changed}"
+    assert report["unshielded"] == [], "in JupyterLab the notebook takes arrow keys from what does not carry its mark"
 
 
 @pytest.mark.parametrize("how", HOW)
