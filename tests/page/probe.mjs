@@ -89,7 +89,7 @@ async function pressKeys(page) {
   const controls = page.locator(CONTROLS), silent = [];
   let tried = 0;
   for (let i = 0; i < await controls.count(); i++) {
-    const one = controls.nth(i);
+    const one = await controls.nth(i).elementHandle();
     if (!await one.isVisible() || !await one.isEnabled()) continue;
     if (await one.evaluate(e => !!e.closest("pre, .cell_input") || e.matches(".copybtn, .headerlink"))) continue;
     if (await one.evaluate(e => {
@@ -116,6 +116,7 @@ async function pressKeys(page) {
       }
       if (moved) break;
     }
+    if (await one.evaluate(e => e.matches("summary"))) await page.waitForTimeout(300); // what it folds out comes a moment later
     const chosen = await one.getAttribute("aria-pressed") === "true"; // a choice that is made already need not move
     if (!moved && !chosen) silent.push(await one.evaluate(e => (e.getAttribute("aria-label") || e.textContent.trim()) + " " + e.outerHTML.slice(0, 160)));
   }

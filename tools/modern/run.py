@@ -65,7 +65,7 @@ def main() -> int:
     outcome = "FAILED" if code else "built"
     print(f"[modern] {outcome} by {version} with the {chosen} run's outputs in {time.time() - start:.0f} s", flush=True)
     if code == 0 and not os.environ.get("GANLIB_NO_BROWSER"):
-        code = build.test_pages(html)
+        code = build.test_pages(html, "quick")
     print(f"[modern] {html / 'index.html'}", flush=True)
     return code
 
