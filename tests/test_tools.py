@@ -11,7 +11,6 @@ from pathlib import Path
 import browser
 import build
 import check as stages
-import environment
 import nbformat
 import pytest
 import stamp
@@ -60,7 +59,10 @@ def test_committed_chapters_are_stripped(tmp_path: Path) -> None:
 def copy(tmp_path: Path) -> Path:
     """Every file of the repository, also those that are not committed yet."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    try:
+        listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("this machine has no git")
     if listed.returncode:
         pytest.skip("this is no checkout: git does not know which files are the book's")
     for name in listed.stdout.splitlines():
@@ -153,12 +155,6 @@ def test_a_named_browser_that_is_no_program_is_said(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("CHROME", "/nowhere/chrome")
     with pytest.raises(SystemExit, match="/nowhere/chrome is not a program"):
         browser.find()
-
-
-def test_a_missing_python_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment.shutil, "which", lambda name: None)
-    with pytest.raises(SystemExit, match=r"no Python 3\.11 or newer.*python3-venv"):
-        environment.find_python()
 
 
 def test_an_unknown_stage_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,8 @@
 
 Runs on any Python 3 (it is read before the right one is found) with the standard library, and touches nothing outside
 this folder.
-The environment is made again when requirements.txt changes; ganlib is installed again when pyproject.toml does.
+The environment is made again when requirements.txt changes, when the folder was moved, or when its Python is gone;
+ganlib is installed again when pyproject.toml changes.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -20,7 +22,9 @@ VENV = os.path.join(ROOT, ".venv")
 BIN = os.path.join(VENV, "Scripts" if os.name == "nt" else "bin")
 PYTHON = os.path.join(BIN, "python.exe" if os.name == "nt" else "python")
 VENDOR = os.path.join(ROOT, "web", "vendor")
-OLDEST = (3, 11)
+#: The pins of requirements.txt have wheels for these Pythons and those between.
+OLDEST, NEWEST = (3, 11), (3, 14)
+PYTHONS = "Python {}.{} to {}.{}".format(*OLDEST + NEWEST)
 
 
 def say(text):  # type: ignore[no-untyped-def]
@@ -29,6 +33,10 @@ def say(text):  # type: ignore[no-untyped-def]
 
 def stop(text):  # type: ignore[no-untyped-def]
     sys.exit("[environment] " + text)
+
+
+def dotted(version):  # type: ignore[no-untyped-def]
+    return ".".join(map(str, version))
 
 
 def digest(*names):  # type: ignore[no-untyped-def]
@@ -43,64 +51,100 @@ def digest(*names):  # type: ignore[no-untyped-def]
 def stamped(path, value):  # type: ignore[no-untyped-def]
     """Whether the stamp at this path holds this value."""
     try:
-        with open(path, encoding="utf8") as file:
+        with open(path, encoding="utf8", errors="surrogateescape") as file:
             return file.read() == value
     except OSError:
         return False
 
 
 def stamp(path, value):  # type: ignore[no-untyped-def]
-    with open(path, "w", encoding="utf8") as file:
+    with open(path, "w", encoding="utf8", errors="surrogateescape") as file:  # a path may be any bytes
         file.write(value)
 
 
-def run(*command, **options):  # type: ignore[no-untyped-def]
-    result = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, **options)
+def run(command, advice, **options):  # type: ignore[no-untyped-def]
+    """Run a program; if it fails, stop with what advice says to its own words, which are printed first."""
+    result = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, **options)
+    words = result.stderr.decode("utf8", "replace")
+    sys.stderr.write(words)
     if result.returncode:
-        stop("this failed (exit code {}): {}".format(result.returncode, " ".join(command)))
-    return result
+        stop("this failed (exit code {}): {}\n{}".format(result.returncode, " ".join(command), advice(words)))
+
+
+def advice(words):  # type: ignore[no-untyped-def]
+    """What to do about a pip or npm that failed with these words."""
+    if "No space left" in words or "ENOSPC" in words:
+        return "The disk is full: the environment takes about 8 GB. Free some and run the same command again."
+    if "from versions: none" not in words and "from versions:" in words:
+        return (
+            "The packages in requirements.txt are made for {} on 64-bit Linux (glibc), Windows and Macs with Apple "
+            "silicon; this is Python {} on {}.".format(PYTHONS, dotted(sys.version_info[:2]), sysconfig.get_platform())
+        )
+    return (
+        "If the network is at fault (a proxy is named in HTTPS_PROXY, a mirror in PIP_INDEX_URL and "
+        "NPM_CONFIG_REGISTRY), see to it and run the same command again."
+    )
+
+
+def usable(path):  # type: ignore[no-untyped-def]
+    """What is wrong with the Python at this path, or "" if it can make the environment."""
+    code = "import sys; print(*sys.version_info[:2]); print(sys.maxsize > 2**32); import venv, ensurepip; print()"
+    try:
+        test = subprocess.run([path, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    except OSError:
+        return "does not run"
+    lines = test.stdout.decode("ascii", "replace").splitlines()
+    if len(lines) < 2:
+        return "does not run"
+    version = tuple(map(int, lines[0].split()))
+    if not OLDEST <= version <= NEWEST:
+        return "is {}".format(dotted(version))
+    if lines[1] != "True":
+        return "is a 32-bit program"
+    return "" if test.returncode == 0 else "lacks the modules venv and ensurepip"
 
 
 def find_python():  # type: ignore[no-untyped-def]
-    """A Python new enough that can make environments; the one running this, if it is one."""
-    names = [
-        os.environ.get("PYTHON"),
-        sys.executable,
-        "python3.12",
-        "python3.11",
-        "python3.13",
-        "python3",
-        "python",
-        "py",
-    ]
-    seen = []
-    for name in names:
-        path = shutil.which(name) if name else None
-        if path is None or path in seen:
+    """The Python that the variable PYTHON names, or the one running this, or another that the pins are made for."""
+    named = os.environ.get("PYTHON")
+    running = getattr(sys, "_base_executable", None) or sys.executable  # not that of .venv, which is about to go
+    others = ["python3.12", "python3.13", "python3.11", "python3.14", "python3", "python", "py"]
+    tried = {}
+    for name in [named] if named else [running, *others]:
+        path = shutil.which(name)
+        if path is None or path in tried or path.startswith(VENV + os.sep):
             continue
-        seen.append(path)
-        code = "import sys, venv, ensurepip; print(*sys.version_info[:2])"
-        test = subprocess.run([path, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        if test.returncode == 0 and tuple(map(int, test.stdout.split())) >= OLDEST:
+        tried[path] = usable(path)
+        if not tried[path]:
             return path
+    faults = ", ".join("{} {}".format(path, fault) for path, fault in tried.items()) or "none was found"
     stop(
-        "no Python {}.{} or newer with the modules venv and ensurepip was found (tried: {}). "
-        "Install one (Debian and Ubuntu: apt install python3 python3-venv; macOS: brew install python; "
-        "Windows: winget install Python.Python.3.12), or name it: PYTHON=/path/to/python make book".format(
-            OLDEST[0], OLDEST[1], ", ".join(seen)
+        "the packages in requirements.txt are made for {}, 64-bit and with the modules venv and ensurepip; {}. "
+        "Install one (Debian and Ubuntu: apt install python3 python3-venv; macOS: brew install "
+        "python@3.12; Windows: winget install Python.Python.3.12), or name it: PYTHON=/path/to/python make book".format(
+            PYTHONS, "PYTHON={} is no program outside .venv".format(named) if named and not tried else faults
         )
     )
+
+
+def works():  # type: ignore[no-untyped-def]
+    """Whether the Python of .venv runs and sees torch: what it was made from may be gone, or another release by now."""
+    code = "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is None)"
+    try:
+        return subprocess.run([PYTHON, "-c", code], cwd=VENV, stderr=subprocess.DEVNULL).returncode == 0
+    except OSError:
+        return False
 
 
 def make_python(fresh):  # type: ignore[no-untyped-def]
     wanted = digest("requirements.txt") + " in " + VENV  # an environment that was moved is broken
     requirements = os.path.join(VENV, "requirements.stamp")
     package = os.path.join(VENV, "package.stamp")
-    if fresh or not stamped(requirements, wanted):
+    if fresh or not stamped(requirements, wanted) or not works():
         start = time.time()
         python = find_python()
         say("making .venv with {}; this downloads about 3 GB the first time".format(python))
-        run(python, "-m", "venv", "--clear", VENV)
+        run([python, "-m", "venv", "--clear", VENV], lambda _: "Close what uses .venv, or delete that folder.")
         pip("install", "--requirement", "requirements.txt")
         check = "import torch, torchvision; torchvision.ops.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)"
         if subprocess.run([PYTHON, "-c", check], cwd=VENV).returncode:
@@ -114,7 +158,8 @@ def make_python(fresh):  # type: ignore[no-untyped-def]
 
 
 def pip(*arguments):  # type: ignore[no-untyped-def]
-    run(PYTHON, "-m", "pip", arguments[0], "-qq", "--no-input", "--disable-pip-version-check", *arguments[1:])
+    command = [PYTHON, "-m", "pip", arguments[0], "-qq", "--no-input", "--disable-pip-version-check", *arguments[1:]]
+    run(command, advice, env=dict(os.environ, PIP_USER="0"))  # "user = yes" in pip's settings fails in an environment
 
 
 def node_version(path):  # type: ignore[no-untyped-def]
@@ -144,7 +189,8 @@ def make_assets(fresh):  # type: ignore[no-untyped-def]
     say("fetching the page's scripts from npm")
     node, npm = find_node()
     path = os.path.dirname(node) + os.pathsep + os.environ.get("PATH", "")
-    run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", env=dict(os.environ, PATH=path))
+    own = dict(os.environ, PATH=path, npm_config_cache=os.path.join(ROOT, "_build", "npm"))  # home may be read-only
+    run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], advice, env=own)
     shutil.rmtree(VENDOR, ignore_errors=True)
     mathjax = os.path.join(modules, "mathjax", "es5")
     widgets = os.path.join(modules, "@jupyter-widgets", "html-manager", "dist")
@@ -168,7 +214,12 @@ def make_assets(fresh):  # type: ignore[no-untyped-def]
 
 
 def main():  # type: ignore[no-untyped-def]
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a path may have letters that the terminal has not
     fresh = "--fresh" in sys.argv[1:]
+    if not os.access(ROOT, os.W_OK):
+        stop("{} cannot be written, and .venv and the pages are made there: copy it to a folder of yours".format(ROOT))
     make_python(fresh)
     make_assets(fresh)
 
