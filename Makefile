@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
 
-.PHONY: book test test-slow test-colab test-lab lint links results benchmark zip teachers book-modern address environment clean
+.PHONY: book test test-slow test-colab test-lab lint links results processors benchmark zip teachers book-modern address environment clean
 
 book: environment  ## run every notebook, build the pages, test them
 	$(VENV) tools/build.py full
@@ -37,6 +37,9 @@ book-modern: environment  ## the pages once more, on today's Sphinx without Jupy
 
 results: environment  ## the chapters' tables over seeds that their cells have outgrown; an hour if all have
 	$(VENV) tools/results.py
+
+processors: environment  ## every chapter as other processors would run it, and with other seeds: an hour if all have changed
+	$(VENV) tools/processors.py
 
 benchmark: environment  ## beside vegans, torchgan and a textbook loop; half an hour, on a machine with nothing else to do
 	$(VENV) benchmarks/run.py

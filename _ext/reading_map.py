@@ -178,7 +178,7 @@ def read(directive: SphinxDirective) -> dict[int, Opening]:
 
 
 def cost(run: dict[str, Any] | None) -> str:
-    """Seconds or minutes, and peak memory where it was measured."""
+    """Processor time, and peak memory where it was measured."""
     if run is None:
         return "–"
     seconds, memory = run["seconds"], run.get("memory")
@@ -194,7 +194,7 @@ def fill(app: Sphinx, doctree: nodes.document, page: str) -> None:
     runs = json.loads(path.read_text(encoding="utf8")) if path.exists() else {}
     kind = "a quick run, which trains almost nothing" if os.environ.get("GANLIB_QUICK") == "1" else "the last full run"
     machines = sorted({run["machine"] for name, run in runs.items() if name.startswith("chapters/")})
-    note = f"Time and peak memory are those of {kind}, measured on {'; '.join(machines)}." if machines else ""
+    note = f"Processor time and peak memory are those of {kind}, measured on {'; '.join(machines)}." if machines else ""
     for one in places:
         words = cost(runs.get(one["document"])) if one["document"] else note
         one.parent.replace(one, nodes.Text(words))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import execute
 import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 PATHS = sorted((ROOT / "chapters").glob("*.ipynb"))
-DETAILS = re.compile(r"<details>.*?</details>", re.S)
 
 
 def tags(cell: Any) -> list[str]:
@@ -42,7 +41,7 @@ class Chapter:
     @property
     def prose(self) -> str:
         """The text without its solutions."""
-        return DETAILS.sub("", self.text)
+        return execute.DETAILS.sub("", self.text)
 
     @property
     def number(self) -> int:
@@ -51,12 +50,7 @@ class Chapter:
     @property
     def solutions(self) -> list[tuple[str, str]]:
         """(exercise, Python) for each block of code in the folded solutions, in order."""
-        found = []
-        for place in DETAILS.finditer(self.text):
-            named = re.findall(r"\*\*(Exercise \d+\.\d+)", self.text[: place.start()])
-            for block in re.findall(r"^```python\n(.*?)^```", place.group(), re.S | re.M):
-                found.append((named[-1] if named else "before any exercise", block))
-        return found
+        return execute.solutions(self.text)
 
 
 CHAPTERS = [Chapter(path) for path in PATHS]

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import contenders
@@ -185,10 +184,13 @@ def test_an_unknown_part_is_refused_by_name(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_import_ganlib_costs_at_most_half_a_second_more_than_import_torch() -> None:
-    """Three fresh processes: what `import ganlib` takes once torch is there."""
+    """The median of three fresh processes, the third left out where two agree: `import ganlib` once torch is there."""
     code = "import time, torch; start = time.perf_counter(); import ganlib; print(time.perf_counter() - start)"
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True) for _ in range(3)]
-    assert median(float(r.stdout) for r in runs) <= 0.5
+    quick: list[bool] = []
+    while max(quick.count(True), quick.count(False)) < 2:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        quick.append(float(done.stdout) <= 0.5)
+    assert quick.count(True) == 2
 
 
 # ---- the recipe for points -------------------------------------------------------------------------

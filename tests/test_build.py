@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -45,40 +46,27 @@ def test_boxes(opening: nodes.Node, expected: list[str]) -> None:
     assert quote["classes"] == expected
 
 
-def page(tmp_path: Path, seconds: float) -> str:
-    """The line under the title of a page that took this long when it was run."""
-    executed = {"exec_data": {"runtime": seconds, "succeeded": True}}
-    env = SimpleNamespace(docname="chapters/a", nb_metadata={"chapters/a": executed})
-    app: Any = SimpleNamespace(env=env, outdir=tmp_path / "html", srcdir=ROOT)
+def line(tmp_path: Path, **run: Any) -> str:
+    """The line under the title of a page whose last run was this."""
+    facts = {"seconds": 43.21, "machine": "a processor", "python": "3.11.7", "date": "1 May 2026", "commit": "abc1234"}
+    (tmp_path / "runs.json").write_text(json.dumps({"chapters/a": facts | run}))
+    app: Any = SimpleNamespace(env=SimpleNamespace(docname="chapters/a"), outdir=tmp_path / "html", srcdir=ROOT)
     document = new_document("page")
     document += nodes.section("", nodes.title("", "Title"), nodes.paragraph("", "text"))
     run_info.add_line(app, document)
-    title, line, _ = document[0]
-    assert isinstance(title, nodes.title) and line["classes"] == ["run-info"]
-    return line.astext()
+    title, added, _ = document[0]
+    assert isinstance(title, nodes.title) and added["classes"] == ["run-info"]
+    return added.astext()
 
 
-def test_a_cached_page_keeps_the_facts_of_its_run(tmp_path: Path) -> None:
-    first = page(tmp_path, 43.21)
-    assert first.startswith("Last verified by a full run: 43 s on ") and "torch" in first
-    runs = json.loads((tmp_path / "runs.json").read_text())
-    runs["chapters/a"].update(commit="abc1234", machine="another machine")
-    (tmp_path / "runs.json").write_text(json.dumps(runs))
-    assert "another machine" in page(tmp_path, 43.21) and "commit abc1234" in page(tmp_path, 43.21)
-    assert "another machine" not in page(tmp_path, 44.0), "another run, other facts"
-
-
-def test_a_page_says_how_much_memory_its_run_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "peak").write_text("1640000000")
-    monkeypatch.setenv("GANLIB_PEAK_MEMORY", str(tmp_path / "peak"))
-    assert page(tmp_path, 43.21).endswith(" Peak memory 1.6 GB.")
-    assert page(tmp_path, 43.21).endswith(" Peak memory 1.6 GB."), "from the cache too"
-    assert "memory" not in page(tmp_path, 44.0), "another run, whose memory nobody noted"
-
-
-def test_a_quick_page_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_says_what_its_run_took_and_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GANLIB_QUICK", raising=False)
+    facts = "43 s of processor time on a processor, Python 3.11.7, 1 May 2026, commit abc1234."
+    assert line(tmp_path) == f"Last verified by a full run: {facts}"
+    assert line(tmp_path, memory=1640000000).endswith(f"{facts} Peak memory 1.6 GB.")
+    assert "commit" not in line(tmp_path, commit=""), "a copy without git"
     monkeypatch.setenv("GANLIB_QUICK", "1")
-    assert page(tmp_path, 1.23).startswith("Quick run, figures are not those of the book: 1.2 s on ")
+    assert line(tmp_path, seconds=1.23).startswith("Quick run, figures are not those of the book: 1.2 s of processor")
 
 
 def test_the_reading_map_follows_from_the_openings() -> None:
@@ -178,11 +166,100 @@ def test_a_warning_fails_the_build_every_time(small_book: Path) -> None:
             build.build("quick")
 
 
-def test_the_memory_of_a_run_is_measured(small_book: Path) -> None:
-    write_page(small_book, "held = bytes(10**6) * 300\ndel held")
+def test_time_and_memory_of_a_run_are_measured(small_book: Path) -> None:
+    write_page(
+        small_book,
+        "import time\nheld = bytes(10**6) * 300\ndel held\ntime.sleep(2)\n"
+        "start = time.process_time()\nwhile time.process_time() < start + 1: pass",
+    )
     build.build("quick")
     run = json.loads((small_book / "_build/quick/_build/runs.json").read_text())["page"]
     assert 0.3e9 < run["memory"] < 2e9, "what a cell held for a moment counts"
+    assert 1 < run["seconds"] < run["wall"] - 1, "work counts, waiting does not"
+
+
+SOLVED = """
+
+**Exercise 1.1 (name, a minute).** Words.
+
+<details><summary>Solution</summary>
+
+```python
+{}
+```
+
+</details>"""
+
+
+def test_solutions_run_after_the_cells_and_leave_nothing(small_book: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    solution = "from pathlib import Path; Path('solved').open('a').write(str(x)); print('a solution speaks')"
+    write_page(small_book, "x = 7", SOLVED.format(solution))
+    page = build.build("quick") / "page.html"
+    assert (small_book / "solved").read_text() == "7" and "a solution speaks\n" not in page.read_text(encoding="utf8")
+    build.build("quick")
+    assert (small_book / "solved").read_text() == "7", "from the cache"
+    write_page(small_book, "x = 7", SOLVED.format(solution + "\nx = 8"))
+    build.build("quick")
+    assert (small_book / "solved").read_text() == "77", "another solution runs"
+    build.build("full")
+    assert (small_book / "solved").read_text() == "77", "in the quick profile only"
+    write_page(small_book, "x = 7", SOLVED.format("y"))
+    with pytest.raises(SystemExit, match="cells of page raised"):
+        build.build("quick")
+    out = capfd.readouterr().out
+    assert "in the solution of Exercise 1.1" in out and "NameError" in out
+
+
+CLAIMS = """
+import sys; sys.path[:0] = {path!r}
+from ganlib import claim
+claim("one and one", 1 + 1 == {two})
+claim("it learns", lambda x: x > 0.5, value={value}, control=0.1)
+claim("the last is judged too", True)
+"""
+
+
+def test_a_false_claim_takes_nothing_from_the_reader(
+    small_book: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (small_book / "_toc.yml").write_text("format: jb-book\nroot: page\nchapters:\n- file: checked\n")
+    shutil.copy(ROOT / "checked.md", small_book)
+    write_page(small_book, CLAIMS.format(path=[str(ROOT)], two=2, value=0.3))
+    tested: list[Path] = []
+    monkeypatch.setattr(build, "test_pages", lambda html, profile: tested.append(html) or 0)
+    monkeypatch.setattr(sys, "argv", ["build.py", "full"])
+    for strict in ("", "1"):
+        monkeypatch.setenv("GANLIB_STRICT", strict)
+        assert build.main() == bool(strict), "strict alone makes it count"
+        page, listed = ((tested[-1] / f"{name}.html").read_text(encoding="utf8") for name in ("page", "checked"))
+        for text in (page, listed):
+            assert text.count('class="claim claim-false"') == 1 and text.count('class="claim claim-true"') == 2
+        assert "2 of 3 claims held in this build" in listed and "control: 0.1" in listed
+        last = [text for text in capfd.readouterr().out.splitlines() if text.startswith(("[build]", "[claims]"))]
+        assert last[-4].endswith("index.html") and re.match(
+            r"\[claims\] 1 of 3 claims did not hold on .+ torch", last[-3]
+        )
+        assert last[-2] == "[claims]   ✗ page, trained: it learns · 0.3 (control: 0.1)"
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "holds", "judged", "codes"),
+    [
+        ("computed", False, True, (1, 1)),
+        ("stored", False, True, (1, 1)),
+        ("trained", False, True, (0, 1)),
+        ("trained", False, False, (0, 0)),
+        ("trained", True, True, (0, 0)),
+    ],
+)
+def test_what_a_false_claim_costs(kind: str, holds: bool, judged: bool, codes: tuple[int, int], strict: bool) -> None:
+    one = {"words": "w", "kind": kind, "holds": holds, "judged": judged, "value": "1", "control": "", "margin": None}
+    good = {**one, "holds": True, "judged": True}
+    lines, code = build.verdict({"a": [good], "b": [one, good]}, strict)
+    assert code == codes[strict]
+    assert ("depend on no training" in "\n".join(lines)) == (judged and not holds and kind != "trained")
+    assert any("✗ b, " in text for text in lines) == (judged and not holds)
 
 
 def test_the_full_profile_is_not_quick(small_book: Path, monkeypatch: pytest.MonkeyPatch) -> None:

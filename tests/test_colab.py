@@ -92,8 +92,9 @@ def test_it_installs_ganlib_from_the_repository(tmp_path: Path) -> None:
     environment = colab.surroundings(tmp_path / "repository", tmp_path)
     environment.update(PIP_NO_INDEX="1", PIP_NO_BUILD_ISOLATION="0")  # pip reads the second as: isolation 0
     cell = (tmp_path / "repository" / "tools" / "bootstrap.py").read_text(encoding="utf8")
-    program = f"{cell}\nimport importlib; importlib.invalidate_caches()\nimport ganlib; print(ganlib.__file__)"
-    for _ in range(2):  # the second time it finds what the first one installed
+    look = "import importlib; importlib.invalidate_caches(); print(importlib.util.find_spec('ganlib').origin)"
+    for after in (look, "import ganlib; print(ganlib.__file__)"):  # the second time it finds what the first installed
+        program = f"{cell}\n{after}"
         result = subprocess.run(
             [str(python), "-c", program], cwd=place, env=environment, capture_output=True, text=True
         )

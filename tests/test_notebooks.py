@@ -111,16 +111,47 @@ def test_stored_outputs(chapter: Chapter) -> None:
             )
 
 
-@each
-def test_claims(chapter: Chapter) -> None:
-    cell = chapter.code[-1]
+def calls(chapter: Chapter) -> list[ast.Call]:
+    """The claims of a chapter, from its last code cell."""
+    cell, found = chapter.code[-1], []
     assert "claims" in tags(cell), "the last code cell is tagged 'claims'"
-    assert sum("claims" in tags(other) for other in chapter.code) == 1
     for statement in ast.parse(cell.source).body:
         call = statement.value if isinstance(statement, ast.Expr) else None
         assert isinstance(call, ast.Call) and ast.unparse(call.func) == "claim", (
             f"claims only: {ast.unparse(statement)}"
         )
+        found.append(call)
+    return found
+
+
+@each
+def test_claims(chapter: Chapter) -> None:
+    assert sum("claims" in tags(other) for other in chapter.code) == 1
+    words = [ast.literal_eval(call.args[0]) for call in calls(chapter)]
+    assert len(set(words)) == len(words), "each says something else"
+
+
+@each
+def test_a_claim_about_training_has_a_predicate_that_reads_its_value(chapter: Chapter) -> None:
+    """What it says is decided by the value and the control, not by what a lambda finds elsewhere."""
+    for call in calls(chapter):
+        given = {word.arg for word in call.keywords}
+        assert given <= {"value", "control", "stored"}, ast.unparse(call)
+        predicate = call.args[1]
+        if "control" in given:
+            assert isinstance(predicate, ast.Lambda) and len(predicate.args.args) == 1, (
+                f"with a control: a lambda of the value: {ast.unparse(call.args[0])}"
+            )
+        if isinstance(predicate, ast.Lambda):
+            used = {node.id for node in ast.walk(predicate.body) if isinstance(node, ast.Name)}
+            assert predicate.args.args[0].arg in used, f"the predicate ignores its value: {ast.unparse(call.args[0])}"
+
+
+@each
+def test_seconds_are_processor_time(chapter: Chapter) -> None:
+    for cell in written(chapter):
+        found = re.findall(r"perf_counter|time\.time\(|time\.monotonic|history\.seconds", cell.source)
+        assert not found, f"time.process_time(), which other work on the machine leaves alone: {found} in {first(cell)}"
 
 
 @each

@@ -159,5 +159,5 @@ def test_a_named_browser_that_is_no_program_is_said(monkeypatch: pytest.MonkeyPa
 
 def test_an_unknown_stage_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["check.py", "everything"])
-    with pytest.raises(SystemExit, match="choose from: library, notebooks, solutions, pages"):
+    with pytest.raises(SystemExit, match="choose from: library, notebooks, pages"):
         stages.main()

@@ -1,12 +1,11 @@
 """Everything `make test` does, one stage after the other; the exit code is 1 if any failed.
 
 python tools/check.py            all stages
-python tools/check.py library    one of them: library, notebooks, solutions, pages
+python tools/check.py library    one of them: library, notebooks, pages
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -14,24 +13,21 @@ import time
 import browser
 import kernels
 
-# Two processes of one thread each, or one of one: never more threads than cores.
-WORKERS = ["-n", str(min(2, os.cpu_count() or 1))]
 PYTEST = [sys.executable, "-m", "pytest", "-q"]
 STAGES = {
     "library": [
         *PYTEST,
-        *WORKERS,
+        *kernels.WORKERS,
         "--dist",
         "loadfile",
         "-m",
         "not slow",
         "tests",
         "--ignore=tests/page",
-        "--ignore=tests/test_solutions.py",
     ],
     "notebooks": [
         *PYTEST,
-        *WORKERS,
+        *kernels.WORKERS,
         "--dist",
         "loadfile",
         "--nbval-lax",
@@ -39,7 +35,6 @@ STAGES = {
         "--nbval-cell-timeout=300",
         "chapters",
     ],
-    "solutions": [*PYTEST, *WORKERS, "tests/test_solutions.py"],
     "pages": [sys.executable, "tools/build.py", "quick"],
 }
 

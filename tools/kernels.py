@@ -2,7 +2,8 @@
 
 IPython runs the scripts of `profile_default/startup` when a kernel starts; `environment` points it at a folder with one
 that lets sockets reach this machine only (kernels talk to their client over loopback) and refuses everything else. It
-also notes after each cell the most memory the kernel has held, in the file that GANLIB_PEAK_MEMORY names.
+also notes after each cell the processor time the kernel has spent and the most memory it has held, in the file that
+GANLIB_RUN_NOTE names, and gives every random draw another seed where GANLIB_SEED_SHIFT is a number.
 """
 
 from __future__ import annotations
@@ -12,15 +13,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
+#: Of pytest: two processes of one thread each, or one of one: never more threads than cores.
+WORKERS = ["-n", str(min(2, os.cpu_count() or 1))]
+
 STARTUP = '''
 """What every kernel of the book does first; nothing of it stays in the notebook's namespace."""
 
 
 def _book():
     import ipaddress
+    import json
     import os
     import socket
     import sys
+    import time
 
     # Refuse every connection that leaves this machine: a chapter runs without a network.
     def refuse_elsewhere(host):
@@ -54,8 +60,8 @@ def _book():
 
     socket.getaddrinfo = local_getaddrinfo
 
-    # Note the peak of this process: VmHWM, which unlike ru_maxrss does not begin with the parent's.
-    def note_memory(*_):
+    # Note this process's processor time and peak: VmHWM, which unlike ru_maxrss does not begin with the parent's.
+    def note_run(*_):
         try:
             with open("/proc/self/status") as status:
                 peak = 1024 * next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
@@ -63,13 +69,34 @@ def _book():
             try:
                 import resource
             except ImportError:  # Windows
-                return
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        with open(os.environ["GANLIB_PEAK_MEMORY"], "w") as note:
-            note.write(str(peak))
+                peak = None
+            else:
+                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        with open(os.environ["GANLIB_RUN_NOTE"], "w") as note:
+            json.dump({"seconds": round(time.process_time(), 1), "memory": peak}, note)
 
-    if os.environ.get("GANLIB_PEAK_MEMORY"):
-        get_ipython().events.register("post_run_cell", note_memory)
+    if os.environ.get("GANLIB_RUN_NOTE"):
+        get_ipython().events.register("post_run_cell", note_run)
+
+    # Other seeds for everything that a chapter draws, but for how data sets are split (tools/processors.py).
+    def reseed(shift):
+        import numpy
+        import torch
+
+        from ganlib import compute
+
+        generator, manual_seed, default_rng = compute.generator, torch.manual_seed, numpy.random.default_rng
+
+        def other_generator(*key):
+            data = sys._getframe(1).f_globals.get("__name__", "").startswith("ganlib.data")
+            return generator(*key) if data else generator(*key, "other seeds", shift)
+
+        compute.generator = other_generator
+        torch.manual_seed = lambda seed: manual_seed(int(seed) + 1000 * shift)
+        numpy.random.default_rng = lambda seed=None: default_rng(seed + 1000 * shift if isinstance(seed, int) else seed)
+
+    if os.environ.get("GANLIB_SEED_SHIFT"):
+        reseed(int(os.environ["GANLIB_SEED_SHIFT"]))
 
 
 _book()

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from datetime import date
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,32 @@ def about(packages: tuple[str, ...], sources: tuple[str, ...]) -> dict[str, Any]
     }
 
 
+def commit() -> str:
+    """The commit that is checked out, with a + where there are changes; "" where there is no repository or no git."""
+    return _git("describe", "--always", "--dirty=+")
+
+
+@cache
+def machine() -> str:
+    """The processor, the widest vector instructions that torch uses on it, and how a kernel of one thread computes."""
+    import torch
+
+    from ganlib import compute
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        described = compute.describe()
+    finally:
+        torch.set_num_threads(threads)
+    return f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}: {described}"
+
+
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True).stdout.strip()
+    try:
+        return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True).stdout.strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _processor() -> str:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 
-def pytest_configure(config: Any) -> None:
-    config.page_report = []
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: Any) -> None:
-    for line in config.page_report:
-        terminalreporter.write_line(line)
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for report in terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", []):
+        for name, text in report.user_properties:
+            if name == "page_report" and report.when == "call":
+                terminalreporter.write_line(text)

@@ -1,6 +1,7 @@
 // Opens pages in headless Chromium with the network cut and reports what a reader would meet.
-// Standard input: {browser, axe, folder, cover, visits: [{name, url, dark?, search?, scrub?, keys?, figures?, print?, lands?, screenshot?}]};
-// standard output: one JSON object, by name. `figures` are photographed into `folder`; `cover` is the page whose loading is timed.
+// Standard input: {browser, axe, folder, cover, visits: [{name, url, search?, scrub?, keys?, look?, figures?, print?, lands?, screenshot?}]};
+// standard output: one JSON object, by name. A visit that is to `look` asks axe in light and in dark mode and tries the width of a phone;
+// its `figures` are photographed in dark mode into `folder`. `cover` is the page whose loading is timed.
 import { chromium } from "playwright-core";
 import fs from "fs";
 import os from "os";
@@ -41,6 +42,7 @@ function inspect() {
   return {
     title: document.title,
     heading: document.querySelector("main h1")?.textContent.trim() ?? "",
+    words: text.slice(0, 3000).replace(/\s+/g, " "),
     rawMath: (text.match(/\$[^$\n]{1,80}\$|\\[([][^\n]{1,80}|\\begin\{\w+\}/g) || []).slice(0, 5),
     mathErrors: [...document.querySelectorAll("mjx-merror")].map(e => e.getAttribute("title") || e.textContent),
     formulas: document.querySelectorAll("mjx-container").length,
@@ -148,7 +150,21 @@ const settle = page => page.evaluate(async () => {
     await Promise.allSettled(busy.map(a => a.finished));
 });
 
-async function visit({ name, url, dark, search, scrub, keys, figures, print, lands, screenshot }) {
+// The page in the other mode, and its theme then.
+async function mode(page, dark, media) {
+  await page.emulateMedia({ media, colorScheme: dark ? "dark" : "light", reducedMotion: "reduce" });
+  await page.waitForFunction(wanted => document.documentElement.dataset.theme === wanted, dark && media !== "print" ? "dark" : "light", { timeout: 5000 }).catch(() => {}); // told by an event
+  await settle(page);
+  return page.evaluate(() => document.documentElement.dataset.theme);
+}
+
+const askAxe = (page, runOnly) => page.evaluate(async runOnly => {
+  const found = await window.axe.run(document, { runOnly, resultTypes: ["violations"] });
+  return found.violations.map(v =>
+    `${v.id} (${v.impact}) x${v.nodes.length}: ${v.help}: ${v.nodes.slice(0, 3).map(n => n.target.join(" ") + " " + n.html.slice(0, 160)).join(" | ")}`);
+}, runOnly);
+
+async function visit({ name, url, search, scrub, keys, look, figures, print, lands, screenshot }) {
   const page = await context.newPage();
   const troubles = new Set(), outside = new Set(), asked = new Set();
   page.on("request", r => { (local.test(r.url()) ? asked : outside).add(r.url().split("?")[0].slice(0, 300)); });
@@ -156,7 +172,7 @@ async function visit({ name, url, dark, search, scrub, keys, figures, print, lan
   page.on("response", r => { if (r.status() >= 400) troubles.add(`${r.status()}: ${r.url()}`); });
   page.on("console", m => { if (m.type() === "error") troubles.add("console: " + m.text().slice(0, 300)); });
   page.on("pageerror", e => troubles.add("script error: " + String(e.stack || e).slice(0, 500)));
-  await page.emulateMedia({ colorScheme: dark ? "dark" : "light", reducedMotion: "reduce" });
+  await page.emulateMedia({ colorScheme: "light", reducedMotion: "reduce" });
   await page.goto(url, { waitUntil: "load" });
   if (lands) await page.waitForURL(lands, { timeout: 10000 });
   await page.evaluate(() => window.MathJax?.startup?.promise.then(() => 0));
@@ -184,10 +200,10 @@ async function visit({ name, url, dark, search, scrub, keys, figures, print, lan
     facts.keys = await pressKeys(page);
     if (screenshot) await portray(page, screenshot, "after");
   }
-  if (figures) facts.figures = await photograph(page, name, job.folder);
+  if (screenshot) await page.screenshot({ path: screenshot + ".png" });
   if (print) {
-    await page.emulateMedia({ media: "print", colorScheme: dark ? "dark" : "light" });
-    await page.waitForFunction(() => document.documentElement.dataset.theme === "light", null, { timeout: 5000 }).catch(() => {}); // told by an event
+    await mode(page, true);
+    await mode(page, true, "print");
     facts.onPaper = await page.evaluate(() => ({
       beside: [...document.querySelectorAll(".bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article, .prev-next-area, .copybtn, .headerlink")].filter(e => e.getClientRects().length).map(e => e.className),
       filters: [...document.querySelectorAll("article img")].map(i => getComputedStyle(i).filter).filter(f => f !== "none"),
@@ -195,30 +211,28 @@ async function visit({ name, url, dark, search, scrub, keys, figures, print, lan
       wide: document.scrollingElement.scrollWidth - window.innerWidth,
     }));
     facts.onPaper.bytes = (await page.pdf({ format: "A4", ...(typeof print === "string" ? { path: print } : {}) })).length;
-    await page.emulateMedia({ media: null, colorScheme: dark ? "dark" : "light" });
-    await page.waitForFunction(mode => document.documentElement.dataset.theme === mode, dark ? "dark" : "light", { timeout: 5000 }).catch(() => {});
-    facts.onPaper.after = await page.evaluate(() => document.documentElement.dataset.theme);
+    facts.onPaper.after = await mode(page, true, "screen");
   }
-  if (!url.startsWith("file:")) {
+  if (look) {
     await page.evaluate(() => document.querySelectorAll("main details").forEach(d => { d.open = true; }));
     await settle(page); // what is folded out fades in
     await page.addScriptTag({ content: axe });
-    facts.axe = await page.evaluate(async runOnly => {
-      const found = await window.axe.run(document, { runOnly, resultTypes: ["violations"] });
-      return found.violations.map(v =>
-        `${v.id} (${v.impact}) x${v.nodes.length}: ${v.help}: ${v.nodes.slice(0, 3).map(n => n.target.join(" ") + " " + n.html.slice(0, 160)).join(" | ")}`);
-    }, rules[dark ? "dark" : "light"]);
+    facts.axe = { light: await askAxe(page, rules.light) };
+    facts.dark = await mode(page, true);
+    facts.axe.dark = await askAxe(page, rules.dark);
+    if (figures) facts.figures = await photograph(page, name, job.folder);
+    if (screenshot) await page.screenshot({ path: screenshot + "-dark.png" });
+    await mode(page, false);
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.waitForTimeout(300);
+    facts.overflow = await page.evaluate(() => {
+      const wide = document.scrollingElement.scrollWidth - window.innerWidth;
+      if (wide <= 1) return null;
+      const guilty = [...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > window.innerWidth + 1);
+      return `${wide} px: ${guilty.slice(0, 3).map(e => e.outerHTML.slice(0, 120)).join(" | ")}`;
+    });
+    if (screenshot) await page.screenshot({ path: screenshot + "-phone.png" });
   }
-  if (screenshot) await page.screenshot({ path: screenshot + ".png" });
-  await page.setViewportSize({ width: 390, height: 844 });
-  await page.waitForTimeout(300);
-  facts.overflow = await page.evaluate(() => {
-    const wide = document.scrollingElement.scrollWidth - window.innerWidth;
-    if (wide <= 1) return null;
-    const guilty = [...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > window.innerWidth + 1);
-    return `${wide} px: ${guilty.slice(0, 3).map(e => e.outerHTML.slice(0, 120)).join(" | ")}`;
-  });
-  if (screenshot) await page.screenshot({ path: screenshot + "-phone.png" });
   await page.close();
   return { ...facts, troubles: [...troubles], outside: [...outside], asked: [...asked] };
 }

@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 import build  # noqa: E402
+import execute  # noqa: E402
 import kernels  # noqa: E402
 import side  # noqa: E402
 
@@ -45,9 +46,11 @@ def main() -> int:
     html = ROOT / "_build" / "modern" / chosen / "html"
     shutil.rmtree(html.parent, ignore_errors=True)
     html.parent.mkdir(parents=True)
-    runs = ROOT / "_build" / chosen / "_build" / "runs.json"
-    if runs.exists():
-        shutil.copy(runs, html.parent)  # when and on what the notebooks ran
+    made = ROOT / "_build" / chosen
+    if execute.run_all(ROOT, made, chosen == "quick", print):
+        raise SystemExit("cells of the book raise: build it first")
+    for name in ("runs.json", "claims.json"):  # when and on what the notebooks ran, and what they claim
+        shutil.copy(made / "_build" / name, html.parent)
     environment = kernels.environment(chosen == "quick")
     environment["GANLIB_NOTEBOOK_CACHE"] = str(ROOT / "_build" / chosen / "_build" / ".jupyter_cache")
     environment["PYTHONPATH"] = str(ROOT)
