@@ -30,8 +30,8 @@ def lines(cell: Any) -> list[str]:
 
 
 def written(chapter: Chapter) -> list[Any]:
-    """The code cells that teach: all but the bootstrap."""
-    return chapter.code[1:]
+    """The code cells that teach: all but the bootstrap and the claims."""
+    return chapter.code[1:-1]
 
 
 def first(cell: Any) -> str:

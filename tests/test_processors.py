@@ -13,11 +13,16 @@ import processors
 import pytest
 
 ROWS = processors.load()
+#: Chapters that have not yet been run under other processors since claims have controls; this list only shrinks.
+UNTRIED = set(processors.chapters())
 
 
 @pytest.mark.parametrize("chapter", processors.chapters())
 def test_the_table_is_newer_than_the_chapters_code(chapter: str) -> None:
-    assert processors.missing(ROWS, [chapter]) == [], "its code has changed: make processors"
+    if chapter in UNTRIED:
+        assert all(row["chapter"] != chapter for row in ROWS), "it has been run: take it from the list"
+    else:
+        assert processors.missing(ROWS, [chapter]) == [], "its code has changed: make processors"
 
 
 @pytest.mark.parametrize("chapter", processors.chapters())
