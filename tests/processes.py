@@ -1,5 +1,5 @@
 """What `tests/test_processes.py` has `torchrun` play: a few games, one after the other, their weights kept by the first
-process: `tests/processes.py FOLDER DTYPE CASE …`."""
+process: `tests/processes.py FOLDER DTYPE.CASE …`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ganlib import Game, compute, games, nets, penalties
 
-STEPS = 50
+STEPS = 20
 
 
 class Judge(nn.Module):
@@ -77,7 +77,7 @@ CASES: dict[str, Callable[[], Game]] = {
         nets.ProgressiveGenerator(size=8, latent=4, width=4),
         nets.ProgressiveDiscriminator(size=8, width=4),
         images()[:, :, :8, :8].contiguous(),
-        stage=15,
+        stage=6,
         batch=8,
         precision="fp32",
     ),
@@ -113,11 +113,12 @@ def play(name: str, steps: int = STEPS) -> Game:
     return game
 
 
-def main(folder: str, dtype: str, *names: str) -> None:
-    torch.set_default_dtype(getattr(torch, dtype))
+def main(folder: str, *cases: str) -> None:
     torch.set_num_threads(1)
-    for name in names:
-        play(name).save(Path(folder), name)
+    for case in cases:
+        dtype, name = case.split(".")
+        torch.set_default_dtype(getattr(torch, dtype))
+        play(name).save(Path(folder), case)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,13 @@ def test_train_sample_evaluate_points(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_train_sample_evaluate_digits_on_request(tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setattr(cli, "MEASURE_EVERY", 2)
-    folder, out = tmp_path / "r", tmp_path / "s.npz"
+    folder, out, sample, asked = tmp_path / "r", tmp_path / "s.npz", engine.Game.sample, set()
+
+    def fewer(game: engine.Game, n: int, *labels: object, **options: int) -> torch.Tensor:
+        asked.add(n)
+        return sample(game, min(n, 200), *labels, **options)
+
+    monkeypatch.setattr(engine.Game, "sample", fewer)
     assert run("train", "digits", "--game", "conditional_gan", "--steps", 4, "--out", folder) == 0
     assert (folder / "best.safetensors").exists()
     assert run("sample", folder, "-n", 5, "--labels", "3,7", "--best", "--out", out) == 0
@@ -62,6 +68,7 @@ def test_train_sample_evaluate_digits_on_request(tmp_path: Path, monkeypatch, ca
     capsys.readouterr()
     assert run("evaluate", folder) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["step", "frechet", "label_accuracy"]
+    assert asked == {1000, 5, 5000}  # to find the best, for `sample`, and to judge
 
 
 def test_own_images_train_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -43,23 +41,19 @@ PLAYED = {"float64": list(CASES), "float32": [name for name in CASES if name not
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of the cases as two processes play them in this type."""
-
-    @functools.cache
-    def played(dtype: str) -> Path:
-        folder = tmp_path_factory.mktemp(dtype)
-        process = torchrun(ROOT / "tests" / "processes.py", folder, dtype, *PLAYED[dtype])
-        output, _ = process.communicate(timeout=150)
-        assert process.returncode == 0, output
-        return folder
-
-    return played
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the cases as two processes play them."""
+    folder = tmp_path_factory.mktemp("two")
+    cases = [f"{dtype}.{name}" for dtype, names in PLAYED.items() for name in names]
+    process = torchrun(ROOT / "tests" / "processes.py", folder, *cases)
+    output, _ = process.communicate(timeout=150)
+    assert process.returncode == 0, output
+    return folder
 
 
 @pytest.mark.parametrize(("dtype", "name"), [(dtype, name) for dtype, names in PLAYED.items() for name in names])
-def test_two_processes_equal_one(two: Callable[[str], Path], dtype: str, name: str):
-    facts, tensors = checkpoint.load(two(dtype) / f"{name}.safetensors")
+def test_two_processes_equal_one(two: Path, dtype: str, name: str):
+    facts, tensors = checkpoint.load(two / f"{dtype}.{name}.safetensors")
     torch.set_default_dtype(getattr(torch, dtype))
     try:
         game, start = processes.play(name), processes.play(name, steps=1)

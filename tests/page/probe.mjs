@@ -42,7 +42,6 @@ function inspect() {
   return {
     title: document.title,
     heading: document.querySelector("main h1")?.textContent.trim() ?? "",
-    words: text.slice(0, 3000).replace(/\s+/g, " "),
     rawMath: (text.match(/\$[^$\n]{1,80}\$|\\[([][^\n]{1,80}|\\begin\{\w+\}/g) || []).slice(0, 5),
     mathErrors: [...document.querySelectorAll("mjx-merror")].map(e => e.getAttribute("title") || e.textContent),
     formulas: document.querySelectorAll("mjx-container").length,
