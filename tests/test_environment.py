@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+FOLDER = "Bücher über GANs" if sys.getfilesystemencoding() == "utf-8" else "a folder"
 posix = pytest.mark.skipif(os.name == "nt", reason="a shell script stands for a program")
 
 
@@ -98,7 +99,7 @@ def test_the_pythons_are_the_same_everywhere() -> None:
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout with a .venv whose stamps are right, in a folder with spaces and letters from elsewhere."""
-    root = tmp_path / "Bücher über GANs" / "βιβλίο"
+    root = tmp_path / FOLDER
     programs = root / ".venv" / "bin"
     programs.mkdir(parents=True)
     for name in ("requirements.txt", "pyproject.toml"):
@@ -163,10 +164,12 @@ def test_an_environment_that_was_moved_is_made_again(checkout: Path, monkeypatch
     assert made(monkeypatch)
 
 
-def test_a_path_of_any_bytes_can_be_stamped(tmp_path: Path) -> None:
-    value = os.fsdecode(b"B\xc3\xbccher \xff")
-    environment.stamp(str(tmp_path / "stamp"), value)
-    assert environment.stamped(str(tmp_path / "stamp"), value)
+def test_a_stamp_is_the_same_in_every_locale(tmp_path: Path) -> None:
+    path = str(tmp_path / "stamp")
+    environment.stamp(path, "Bücher")
+    assert environment.stamped(path, "B\udcc3\udcbccher"), "as a plain locale reads the folder's name"
+    environment.stamp(path, os.fsdecode(b"B\xc3\xbccher \xff"))
+    assert environment.stamped(path, os.fsdecode(b"B\xc3\xbccher \xff"))
 
 
 @pytest.mark.parametrize(
@@ -212,7 +215,7 @@ def test_a_folder_that_cannot_be_written_is_said(monkeypatch: pytest.MonkeyPatch
 
 @posix
 def test_the_tool_speaks_in_a_plain_locale_from_a_path_with_other_letters(tmp_path: Path) -> None:
-    tools = tmp_path / "Bücher über GANs" / "tools"
+    tools = tmp_path / FOLDER / "tools"
     tools.mkdir(parents=True)
     (tools / "environment.py").write_bytes((ROOT / "tools" / "environment.py").read_bytes())
     (tools.parent / "requirements.txt").write_text("torch")
@@ -221,8 +224,14 @@ def test_the_tool_speaks_in_a_plain_locale_from_a_path_with_other_letters(tmp_pa
         "PYTHONUTF8": "0",
         "PYTHONCOERCECLOCALE": "0",
         "PATH": "",
-        "PYTHON": python(tmp_path / "ü", "3 9"),
+        "PYTHON": python(tmp_path / "old", "3 9"),
     }
     command = [sys.executable, str(tools / "environment.py")]
     result = subprocess.run(command, env=plain, capture_output=True, stdin=subprocess.DEVNULL)
     assert result.returncode == 1 and b" is 3.9. Install one" in result.stderr and b"Traceback" not in result.stderr
+    (tools / "go.py").write_text(
+        "import sys, environment\nenvironment.pip = lambda *arguments: sys.exit('installing')\nenvironment.main()"
+    )
+    plain["PYTHON"] = getattr(sys, "_base_executable", sys.executable)
+    result = subprocess.run([sys.executable, str(tools / "go.py")], env=plain, capture_output=True)
+    assert b"installing" in result.stderr and (tools.parent / ".venv" / "pyvenv.cfg").exists()

@@ -51,15 +51,15 @@ def digest(*names):  # type: ignore[no-untyped-def]
 def stamped(path, value):  # type: ignore[no-untyped-def]
     """Whether the stamp at this path holds this value."""
     try:
-        with open(path, encoding="utf8", errors="surrogateescape") as file:
-            return file.read() == value
+        with open(path, "rb") as file:
+            return file.read() == value.encode("utf8", "surrogateescape")
     except OSError:
         return False
 
 
 def stamp(path, value):  # type: ignore[no-untyped-def]
-    with open(path, "w", encoding="utf8", errors="surrogateescape") as file:  # a path may be any bytes
-        file.write(value)
+    with open(path, "wb") as file:
+        file.write(value.encode("utf8", "surrogateescape"))  # in a plain locale, of a folder with other letters
 
 
 def run(command, advice, **options):  # type: ignore[no-untyped-def]
@@ -217,6 +217,7 @@ def main():  # type: ignore[no-untyped-def]
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a path may have letters that the terminal has not
+    os.environ["PYTHONUTF8"] = "1"  # for the programs that are run: venv and pip write paths into files
     fresh = "--fresh" in sys.argv[1:]
     if not os.access(ROOT, os.W_OK):
         stop("{} cannot be written, and .venv and the pages are made there: copy it to a folder of yours".format(ROOT))
