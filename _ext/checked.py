@@ -52,7 +52,7 @@ def summary(claims: dict[str, list[dict[str, Any]]], runs: dict[str, Any]) -> st
     words = f"**{held} of {len(every)} claims held in this build**, {false or 'none'} did not"
     words += f", and {unjudged} were not judged, as this is a quick run that trains almost nothing" if unjudged else ""
     lines = [f"{words}. It ran on {machines}.", ""] if machines else [f"{words}.", ""]
-    lines += ["| kind | claims | |", "|---|---|---|"]
+    lines += ["| kind | claims | what that says |", "|---|---|---|"]
     return "\n".join([*lines, *(f"| {kind} | {count[kind]} | {meaning} |" for kind, meaning in KINDS.items())])
 
 
@@ -63,13 +63,20 @@ class Checked(SphinxDirective):
         app = self.env.app
         self.env.note_reread()
         found = {name: claims for name, claims in load(app, "claims.json").items() if claims}
-        text = [summary(found, load(app, "runs.json"))]
+        result = self.parsed(summary(found, load(app, "runs.json")))
         for document, claims in found.items():
-            text += [f"## [{title(Path(app.srcdir), document)}](/{document}.ipynb)", "\n".join(map(row, claims))]
-        box = nodes.section()
-        box.document = self.state.document
-        lines = StringList("\n\n".join(text).splitlines(), source=self.env.docname)
-        self.state.nested_parse(lines, self.content_offset, box, match_titles=True)
+            name = title(Path(app.srcdir), document)
+            (heading,) = self.parsed(f"[{name}](/{document}.ipynb)")
+            section = nodes.section(ids=[nodes.make_id(name)], names=[nodes.fully_normalize_name(name)])
+            section += nodes.title("", "", *heading.children)
+            section += nodes.raw("", "\n".join(map(row, claims)), format="html")
+            result.append(section)
+        return result
+
+    def parsed(self, text: str) -> list[nodes.Node]:
+        """What this Markdown says, as nodes."""
+        box = nodes.container()
+        self.state.nested_parse(StringList(text.splitlines(), source=self.env.docname), self.content_offset, box)
         return list(box.children)
 
 
