@@ -13,24 +13,33 @@ import processors
 import pytest
 
 ROWS = processors.load()
-#: Chapters that have not yet been run under other processors since claims have controls; this list only shrinks.
-UNTRIED = set(processors.chapters())
+#: Chapters not yet run to the end under other processors since their claims changed; the list only shrinks.
+UNTRIED = {"05", "07", "08", "09", "10", "11", "12"}
+TRIED = [name for name in processors.chapters() if name[:2] not in UNTRIED]
 
 
-@pytest.mark.parametrize("chapter", processors.chapters())
-def test_the_table_is_newer_than_the_chapters_code(chapter: str) -> None:
-    if chapter in UNTRIED:
-        assert all(row["chapter"] != chapter for row in ROWS), "it has been run: take it from the list"
-    else:
-        assert processors.missing(ROWS, [chapter]) == [], "its code has changed: make processors"
-
-
-@pytest.mark.parametrize("chapter", processors.chapters())
-def test_no_claim_fails_under_another_processor_or_seed(chapter: str) -> None:
+def false(chapter: str) -> list[tuple[str, str, str]]:
+    """(case, words, value) of the claims that do not hold."""
     rows = [row for row in ROWS if row["chapter"] == chapter]
-    assert all(row["claims"] for row in rows)
-    false = [(row["case"], one["words"], one["value"]) for row in rows for one in row["claims"] if not one["holds"]]
-    assert false == [], "rewrite what it claims; a threshold is not widened"
+    return [(row["case"], one["words"], one["value"]) for row in rows for one in row["claims"] if not one["holds"]]
+
+
+@pytest.mark.parametrize("chapter", TRIED)
+def test_the_table_is_newer_than_the_chapters_code(chapter: str) -> None:
+    assert processors.missing(ROWS, [chapter]) == [], "its code has changed: make processors"
+
+
+@pytest.mark.parametrize("chapter", TRIED)
+def test_no_claim_fails_under_another_processor_or_seed(chapter: str) -> None:
+    assert all(row["claims"] for row in ROWS if row["chapter"] == chapter)
+    assert false(chapter) == [], "rewrite what it claims; a threshold is not widened"
+
+
+def test_the_list_of_untried_chapters_only_shrinks() -> None:
+    untried = [name for name in processors.chapters() if name[:2] in UNTRIED]
+    assert len(untried) == len(UNTRIED)
+    done = [name for name in untried if not processors.missing(ROWS, [name]) and not false(name)]
+    assert done == [], "take them from the list"
 
 
 def test_every_chapter_has_its_cases() -> None:
