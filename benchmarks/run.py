@@ -256,7 +256,7 @@ def about() -> Row:
     from ganlib import compute
 
     where = provenance.about(("torch", "vegans", "torchgan"), ("ganlib", "benchmarks/*.py"))
-    return {**where, "bf16": compute._fast_bf16(torch.device("cpu"))}
+    return {**where, "bf16": compute.fast_bf16(torch.device("cpu"))}
 
 
 def main(arguments: list[str] | None = None) -> None:

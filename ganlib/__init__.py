@@ -1,7 +1,7 @@
 """ganlib: generative adversarial networks as games.
 
 A GAN is a game: players, the networks each one moves, and what each wants to minimise. One engine
-plays any of them (`engine`), and a new GAN is two or three short loss functions (`games`). The other
+plays any of them (`Game`), and a new GAN is two or three short loss functions (`games`). The other
 modules are the parts (`nets`, `losses`, `penalties`, `augment`, `data`), the ground they stand on (`divergences`,
 `toys`, `compute`), the judges (`metrics`, `features`) and the pictures (`plot`, `widgets`).
 `recipes` knows settings that work for a data set, `checkpoint` saves and resumes, `claims` checks what a chapter
@@ -14,7 +14,8 @@ import importlib
 from typing import Any
 
 from .claims import claim
-from .engine import Game, Player
+from .game import Batch, Game, NonFiniteLoss, Player
+from .generator import Generator, load
 
 __version__ = "0.1.0"
 
@@ -23,11 +24,12 @@ _MODULES = (
     "checkpoint",
     "compute",
     "data",
+    "distributed",
     "divergences",
-    "engine",
     "export",
     "features",
     "games",
+    "history",
     "losses",
     "metrics",
     "nets",
@@ -35,10 +37,11 @@ _MODULES = (
     "plot",
     "recipes",
     "results",
+    "schedule",
     "toys",
     "widgets",
 )
-__all__ = ["Game", "Player", "claim", "__version__", *_MODULES]
+__all__ = ["Batch", "Game", "Generator", "NonFiniteLoss", "Player", "__version__", "claim", "load", *_MODULES]
 
 
 def __getattr__(name: str) -> Any:

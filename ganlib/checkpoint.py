@@ -1,10 +1,11 @@
 """Save a game and resume it exactly: one safetensors file per checkpoint, whole or absent, and never a pickle.
 
 The file holds every network, the average, the optimizers' memory and the history as tensors, and in its header,
-under "ganlib", a digest of everything and then, as JSON, the step, the settings of the game and the optimizers'
-numbers. Equal games write equal bytes. The file is written to a temporary name and renamed, so that a crash in the
-middle leaves the previous checkpoint untouched. What a game draws is keyed by (seed, step, player, turn), so no
-generator's state has to be kept.
+under "ganlib", a digest of everything and then, as JSON, the step, the settings of the game, the optimizers' and
+schedulers' numbers, and a description of the generator, by which `ganlib.load` makes it again without the game. Equal
+games write equal bytes. The file is written to a temporary name and renamed, so that a crash in the middle leaves the
+previous checkpoint untouched. What a game draws is keyed by (seed, step, player, turn), so no generator's state has to
+be kept.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import hashlib
 import json
 import math
 import os
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +25,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from . import compute
+from ._check import finite
+from .distributed import world
 
 if TYPE_CHECKING:
-    from .engine import Game
+    from .game import Game
 
-FORMAT = "ganlib checkpoint 1"
+FORMAT = "ganlib checkpoint 2"
+GENERATOR = "ganlib generator 1"
 
 
 class CheckpointError(ValueError):
@@ -50,16 +55,16 @@ def save(game: Game, folder: str | Path, name: str = "last") -> Path:
         TypeError: `watch` returned what JSON cannot hold (a tensor, a figure).
     """
     path = Path(folder) / f"{name}.safetensors"
-    if compute.world()[0] > 0:
+    if world()[0] > 0:
         return path  # the first process writes, for all
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {k: v.detach().cpu().contiguous().clone() for k, v in _state(game).items()}
+    tensors = dict(state(game))
     memory: dict[str, Any] = {}
     for player, optimizer in ((n, p.optimizer) for n, p in game.players.items()):
         for index, values in optimizer.state_dict()["state"].items():
             for key, value in values.items():
                 if isinstance(value, Tensor):
-                    tensors[f"optimizer.{player}.{index}.{key}"] = value.detach().cpu().contiguous().clone()
+                    tensors[f"optimizer.{player}.{index}.{key}"] = value
                 else:
                     memory[f"{player}.{index}.{key}"] = value
     for term, losses in game.history.losses.items():
@@ -67,19 +72,44 @@ def save(game: Game, folder: str | Path, name: str = "last") -> Path:
     facts = {
         "format": FORMAT,
         "step": game.step,
+        "round": game.unfinished,
         "seconds": game.history.seconds,
         "watched": game.history.watched,
         "optimizers": memory,
+        "rates": {n: [_plain(group) for group in p.optimizer.param_groups] for n, p in game.players.items()},
+        "schedulers": {n: p.scheduler.state_dict() for n, p in game.players.items() if p.scheduler is not None},
+        "scalers": {n: scaler.state_dict() for n, scaler in game.scalers.items()},
+        "frozen": {n: [k for k, w in p.net.named_parameters() if not w.requires_grad] for n, p in game.players.items()},
         "settings": game.settings,
+        "generator": {"player": game.generating, **game.snapshot().describe()},
     }
-    _write(path, tensors, facts)
+    write(path, tensors, facts)
     return path
 
 
-def resume(game: Game, folder: str | Path, name: str = "last") -> Game:
+#: Settings of the machine, not of the game: under others its numbers agree within rounding only.
+_OF_THE_MACHINE = ("device", "threads", "precision")
+
+
+def resume(
+    game: Game,
+    folder: str | Path,
+    name: str = "last",
+    *,
+    elsewhere: bool = False,
+    lr: float | Mapping[str, float] | None = None,
+) -> Game:
     """Put a game of the same settings into the state of `folder`/`name`.safetensors; play goes on from there.
 
     The number of processes may be another one: numbers then agree within rounding, not to the last bit.
+
+    Args:
+        game: made like the one that was saved.
+        folder: of the run.
+        name: of the file, without its ending.
+        elsewhere: go on where the run was not made, on another device or number of threads or in another precision.
+            It is then not exact any more, and says so in a warning.
+        lr: go on at this learning rate, or at these, by player, instead of those the run had.
 
     Raises:
         CheckpointError: the file is missing, truncated, altered or foreign, or its settings, names or shapes are
@@ -87,25 +117,98 @@ def resume(game: Game, folder: str | Path, name: str = "last") -> Game:
     """
     path = Path(folder) / f"{name}.safetensors"
     facts, tensors = load(path)
-    mine = json.loads(json.dumps(game.settings))
-    if facts["settings"].setdefault("processes", 1) != mine["processes"]:  # equal within rounding, and so allowed
-        facts["settings"] |= {key: mine[key] for key in ("processes", "threads")}
-    _same_settings(path, facts["settings"], mine)
-    state = _state(game)
-    _same_tensors(path, {k: v for k, v in tensors.items() if not k.startswith(("optimizer.", "history."))}, state)
+    if facts["format"] != FORMAT:
+        raise CheckpointError(f"{path} is a generator alone, no game: ganlib.load reads it")
+    stored, mine = facts["settings"], json.loads(json.dumps(game.settings))
+    rates = _rates(game, lr)
+    if rates:
+        for player in stored["players"].keys() & mine["players"].keys():
+            for optimizer in (stored["players"][player]["optimizer"], mine["players"][player]["optimizer"]):
+                optimizer.pop("lr", None)
+    if stored.setdefault("processes", 1) != mine["processes"]:  # equal within rounding, and so allowed
+        stored |= {key: mine[key] for key in ("processes", "threads")}
+    moved = [
+        f"{key} was {stored.get(key)!r}, now {mine[key]!r}" for key in _OF_THE_MACHINE if stored.get(key) != mine[key]
+    ]
+    if elsewhere:
+        stored |= {key: mine[key] for key in _OF_THE_MACHINE}
+    elif moved and _differences(stored, mine) == moved:
+        raise CheckpointError(
+            f"{path} was made elsewhere: {', '.join(moved)}. resume(…, elsewhere=True), or --elsewhere, goes on here, "
+            f"with numbers that agree within rounding only"
+        )
+    if different := _differences(stored, mine):
+        raise CheckpointError(f"{path} was saved under other settings: {different[0]}")
+    now = state(game)
+    same_tensors(path, {k: v for k, v in tensors.items() if not k.startswith(("optimizer.", "history."))}, now)
     histories = {k.removeprefix("history."): v for k, v in tensors.items() if k.startswith("history.")}
     _whole_history(path, histories, game, facts["step"])
     memories = {n: _memory(path, n, p.optimizer, tensors, facts["optimizers"]) for n, p in game.players.items()}
-    for player, memory in memories.items():  # everything has been checked: from here on the game changes
-        optimizer = game.players[player].optimizer
-        optimizer.load_state_dict({"state": memory, "param_groups": optimizer.state_dict()["param_groups"]})
+    groups = {n: _groups(path, n, p.optimizer, facts["rates"]) for n, p in game.players.items()}
+    for player in game.players.keys() - {n for n, p in game.players.items() if p.scheduler is None}:
+        if player not in facts["schedulers"]:
+            raise CheckpointError(f"{path} was saved without a scheduler of player {player!r}")
+    for player, seat in game.players.items():  # everything has been checked: from here on the game changes
+        seat.optimizer.load_state_dict({"state": memories[player], "param_groups": groups[player]})
+        if seat.scheduler is not None:
+            seat.scheduler.load_state_dict(_like(facts["schedulers"][player], seat.scheduler.state_dict()))
+        for key, w in seat.net.named_parameters():
+            w.requires_grad_(key not in facts["frozen"].get(player, ()))
+        for group in seat.optimizer.param_groups if player in rates else ():
+            group["lr"] = group["initial_lr"] = rates[player]
     with torch.no_grad():
-        for key, value in state.items():
+        for key, value in now.items():
             value.copy_(tensors[key])
-    game.step = facts["step"]
+    for player, scaler in game.scalers.items():
+        scaler.load_state_dict(facts["scalers"].get(player, {}))
+    game.step, game.unfinished = facts["step"], facts["round"]
     game.history.losses = {key: value.tolist() for key, value in histories.items()}
     game.history.watched, game.history.seconds = facts["watched"], facts["seconds"]
+    if elsewhere and moved:
+        warnings.warn(f"going on elsewhere, not exactly: {', '.join(moved)}", stacklevel=3)
     return game
+
+
+def _rates(game: Game, lr: float | Mapping[str, float] | None) -> dict[str, float]:
+    if lr is None:
+        return {}
+    rates = dict(lr) if isinstance(lr, Mapping) else dict.fromkeys(game.players, lr)
+    for player, rate in rates.items():
+        if player not in game.players:
+            raise ValueError(f"lr names no player {player!r}; the players are: {', '.join(game.players)}")
+        if finite("lr", rate) <= 0:
+            raise ValueError(f"lr must be above 0, got {rate}")
+    return rates
+
+
+def _plain(group: dict[str, Any]) -> dict[str, Any]:
+    """The numbers of a parameter group, without its parameters."""
+    return {k: v.tolist() if isinstance(v, Tensor) else v for k, v in group.items() if k != "params"}
+
+
+def _groups(path: Path, player: str, optimizer: torch.optim.Optimizer, stored: dict[str, Any]) -> list[dict[str, Any]]:
+    """The optimizer's groups with the numbers of the file, as its `load_state_dict` wants them."""
+    mine = optimizer.state_dict()["param_groups"]
+    if len(stored.get(player, ())) != len(mine):
+        raise CheckpointError(
+            f"{path}: the optimizer of {player!r} had {len(stored.get(player, ()))} groups, now {len(mine)}"
+        )
+    return [
+        {**_like(numbers, group), "params": group["params"]}
+        for group, numbers in zip(mine, stored[player], strict=True)
+    ]
+
+
+def _like(value: Any, template: Any) -> Any:
+    """What JSON made of a value, with the types of this template: tuples, counters, keys that are numbers."""
+    if isinstance(value, dict):
+        names = {str(k): k for k in template} if isinstance(template, dict) else {}
+        known = {names.get(k, k): _like(v, template.get(names.get(k, k)) if names else None) for k, v in value.items()}
+        return type(template)(known) if isinstance(template, dict) else known
+    if isinstance(value, list) and isinstance(template, list | tuple):
+        padded = [*template, *[None] * len(value)]
+        return type(template)(_like(v, t) for v, t in zip(value, padded, strict=False))
+    return torch.as_tensor(value).to(template) if isinstance(template, Tensor) else value
 
 
 def load(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -117,6 +220,8 @@ def load(path: str | Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint {path}")
+    if not os.access(path, os.R_OK):
+        raise CheckpointError(f"{path} may not be read: its mode or its owner forbids it")
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
@@ -141,6 +246,8 @@ def _sound(path: Path, facts: Any) -> None:
     """Refuse facts that no game has written, by name."""
     if not isinstance(facts, dict):
         raise CheckpointError(f"{path} has facts that are no mapping, but {type(facts).__name__}")
+    if facts.get("format") == GENERATOR:
+        return
     if facts.get("format") != FORMAT:
         raise CheckpointError(f"{path} has format {facts.get('format')!r}; this ganlib reads {FORMAT!r}")
     step, seconds, watched = (facts.get(key) for key in ("step", "seconds", "watched"))
@@ -150,31 +257,36 @@ def _sound(path: Path, facts: Any) -> None:
         raise CheckpointError(f"{path}: seconds must be a finite number of at least 0, got {seconds!r}")
     if not isinstance(watched, list) or not all(isinstance(w, dict) and type(w.get("step")) is int for w in watched):
         raise CheckpointError(f"{path}: watched must be a list of mappings, each with its step")
-    for key in ("optimizers", "settings"):
+    for key in ("round", "optimizers", "rates", "schedulers", "scalers", "frozen", "settings", "generator"):
         if not isinstance(facts.get(key), dict):
             raise CheckpointError(f"{path}: {key} must be a mapping, got {type(facts.get(key)).__name__}")
 
 
-def _state(game: Game) -> dict[str, Tensor]:
+def state(game: Game) -> dict[str, Tensor]:
     """Every tensor of the networks, the average and further memory by name, sharing storage with the game."""
-    state = {f"net.{n}.{k}": v for n, p in game.players.items() for k, v in p.net.state_dict().items()}
+    found = {f"net.{n}.{k}": v for n, p in game.players.items() for k, v in p.net.state_dict().items()}
     if game.average is not None:
-        state |= {f"average.{k}": v for k, v in game.average.state_dict().items()}
+        found |= {f"average.{k}": v for k, v in game.average.state_dict().items()}
     for name, module in game.memory.items():
-        state |= {f"memory.{name}.{k}": v for k, v in module.state_dict().items()}
-    return state
+        found |= {f"memory.{name}.{k}": v for k, v in module.state_dict().items()}
+    return found
 
 
-def _write(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+def write(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+    """Write tensors and facts (plain JSON) as one file, whole or not at all, with the mode that the umask gives."""
     try:
         text = json.dumps(facts)
     except TypeError as error:
         raise TypeError(f"watch must return numbers and text, for a checkpoint to keep: {error}") from None
+    held = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
     temporary = path.with_name(f".{path.name}.part")  # of a fixed name: what a killed process left is written over
     try:
-        save_file(tensors, temporary, {"ganlib": f"{_digest(text, tensors)} {text}"})
+        save_file(held, temporary, {"ganlib": f"{_digest(text, held)} {text}"})
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
         os.replace(temporary, path)
     except SafetensorError as error:
         raise OSError(f"cannot write {path}: {error}") from error
@@ -191,25 +303,27 @@ def _digest(text: str, tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _same_settings(path: Path, stored: Any, mine: Any, name: str = "") -> None:
-    """Refuse the first setting that differs, by its name."""
+def _differences(stored: Any, mine: Any, name: str = "") -> list[str]:
+    """The settings that differ, in words."""
     if isinstance(stored, dict) and isinstance(mine, dict):
-        for key in sorted(stored.keys() | mine.keys()):
-            _same_settings(path, stored.get(key), mine.get(key), f"{name}.{key}".lstrip("."))
-    elif stored != mine:
-        raise CheckpointError(f"{path} was saved under other settings: {name} was {stored!r}, now {mine!r}")
+        keys = sorted(stored.keys() | mine.keys())
+        return [line for k in keys for line in _differences(stored.get(k), mine.get(k), f"{name}.{k}".lstrip("."))]
+    return [] if stored == mine else [f"{name} was {stored!r}, now {mine!r}"]
 
 
-def _same_tensors(path: Path, stored: dict[str, Tensor], mine: dict[str, Tensor]) -> None:
+def same_tensors(
+    path: Path, stored: Mapping[str, Tensor], mine: Mapping[str, Tensor], owner: str = "this game"
+) -> None:
+    """Refuse the first tensor that is missing or of another form, by its name."""
     for key in sorted(stored.keys() | mine.keys()):
         if key not in mine:
-            raise CheckpointError(f"{path} holds {key!r}, which this game does not have")
+            raise CheckpointError(f"{path} holds {key!r}, which {owner} does not have")
         if key not in stored:
-            raise CheckpointError(f"{path} lacks {key!r}, which this game has")
+            raise CheckpointError(f"{path} lacks {key!r}, which {owner} has")
         if stored[key].shape != mine[key].shape or stored[key].dtype != mine[key].dtype:
             raise CheckpointError(
                 f"{path}: {key!r} is {stored[key].dtype} of shape {tuple(stored[key].shape)}, "
-                f"in this game {mine[key].dtype} of shape {tuple(mine[key].shape)}"
+                f"in {owner} {mine[key].dtype} of shape {tuple(mine[key].shape)}"
             )
 
 

@@ -24,7 +24,9 @@ from torch import Tensor
 
 from . import __version__, checkpoint, compute, data, recipes, toys
 from ._check import positive_int
-from .engine import Game, NonFiniteLoss, spread_labels
+from .distributed import world
+from .game import Game, NonFiniteLoss
+from .generator import spread_labels
 from .games import GAMES
 from .losses import LOSSES
 from .recipes import Settings
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except (BadInput, checkpoint.CheckpointError) as error:
-        if compute.world()[0] == 0:  # where several processes play, all find the same
+        if world()[0] == 0:  # where several processes play, all find the same
             print(f"ganlib {options.name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -127,7 +129,7 @@ def _number(text: str) -> int | float:
 
 
 def _train(options: argparse.Namespace) -> int:
-    run, first = Path(options.out), compute.world()[0] == 0  # of several processes, the first writes and speaks
+    run, first = Path(options.out), world()[0] == 0  # of several processes, the first writes and speaks
     save_every = _refused(positive_int, "--save-every", options.save_every)
     settings = _resumed_settings(run, options) if options.resume else _new_settings(run if first else None, options)
     game = _build(settings, options.device, options.precision)
@@ -392,7 +394,7 @@ def _metrics(settings: Settings, game: Game) -> dict[str, float]:
             found["label_accuracy"] = metrics.class_accuracy(samples.clamp(-1, 1), asked)
         return found
     rng, size = compute.generator(0, "evaluate"), getattr(game.data, "__len__", lambda: 5000)()
-    real = torch.cat([game._draw_data(min(size, 5000), rng)[0] for _ in range(-(-5000 // size))])[:5000].cpu()
+    real = torch.cat([game.source.draw(min(size, 5000), rng).real for _ in range(-(-5000 // size))])[:5000].cpu()
     if real.dim() == 4:  # no features of ours for such images: compare them at 8×8 pixels
         real, samples = (torch.nn.functional.adaptive_avg_pool2d(x, 8).flatten(1) for x in (real, samples))
         return {**found, "frechet_pixels": metrics.frechet_distance(real, samples)}

@@ -1,27 +1,27 @@
-"""Where and how long to compute: the device, its precision, the processes that share the work, how many steps to train
-here, and the generators that make every draw a pure function of a key, so that the same seed gives the same numbers
-and a run can be resumed exactly. Everything is chosen from hardware flags and environment variables, never from a
-timing."""
+"""Where, how precisely and how long to compute: the device, its number format, how many steps to train here, and the
+generators that make every draw a pure function of a key, so that the same seed gives the same numbers and a run can be
+resumed exactly. Everything is chosen from hardware flags and environment variables, never from a timing."""
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import os
-from contextlib import AbstractContextManager, nullcontext
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from numbers import Integral
-from typing import Any, cast
+from typing import Any
 
 import torch
-import torch.distributed as dist
-import torch.nn.functional as F
-from torch import Tensor
-from torch.overrides import TorchFunctionMode
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.utils._pytree import tree_map
 
 from ganlib import _check
 
-PRECISIONS = ("fp32", "bf16")
+from .distributed import world
+
+PRECISIONS = ("fp32", "bf16", "fp16")
+_FORMATS = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def device() -> torch.device:
@@ -67,25 +67,31 @@ def _present() -> list[str]:
 
 
 def precision(device: torch.device | str | None = None) -> str:
-    """The number format that networks compute in: "bf16" where the hardware multiplies it fast, else "fp32".
+    """The number format that networks compute in: a half precision that the hardware multiplies fast, else "fp32".
 
-    That is CUDA from Ampere on, and CPUs with AMX tiles. Decided by hardware flags, so a machine always answers the
-    same. The environment variable `GANLIB_PRECISION` overrides it.
+    "bf16" on CUDA from Ampere on and on CPUs with AMX tiles, "fp16" on the CUDA devices before (T4, V100). Decided by
+    hardware flags, so a machine always answers the same. The environment variable `GANLIB_PRECISION` overrides it.
 
     Args:
         device: the device asked about; by default `compute.device()`.
 
     Returns:
-        "bf16" or "fp32".
+        "bf16", "fp16" or "fp32".
 
     Raises:
-        ValueError: `GANLIB_PRECISION` is neither.
+        ValueError: `GANLIB_PRECISION` is none of these.
     """
     name = os.environ.get("GANLIB_PRECISION", "")
     if name:
         _check.one_of("GANLIB_PRECISION", name, PRECISIONS)
         return name
-    return "bf16" if _fast_bf16(_resolved(device)) else "fp32"
+    chosen = _resolved(device)
+    if fast_bf16(chosen):
+        return "bf16"
+    fast_fp16 = (
+        chosen.type == "cuda" and torch.cuda.is_available() and torch.cuda.get_device_capability(chosen) >= (7, 0)
+    )
+    return "fp16" if fast_fp16 else "fp32"
 
 
 def _resolved(chosen: torch.device | str | None) -> torch.device:
@@ -95,12 +101,17 @@ def _resolved(chosen: torch.device | str | None) -> torch.device:
         raise ValueError(f"device={chosen!r} is no device; choose one of: {', '.join(_present())}") from error
 
 
-def _asked(chosen: torch.device | str | None) -> torch.device:
-    """The device that somebody wants to compute on, once it is seen to work; by default `device()`."""
+def place(chosen: torch.device | str | None = None) -> torch.device:
+    """The device that somebody wants to compute on, once it is seen to work; by default `device()`.
+
+    Raises:
+        ValueError: there is no such device here.
+    """
     return device() if chosen is None else _usable("device", str(_resolved(chosen)))
 
 
-def _fast_bf16(chosen: torch.device) -> bool:
+def fast_bf16(chosen: torch.device) -> bool:
+    """Whether the hardware multiplies bfloat16 faster than float32."""
     if chosen.type == "cuda":
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     if chosen.type == "cpu":
@@ -109,11 +120,11 @@ def _fast_bf16(chosen: torch.device) -> bool:
 
 
 def autocast(device: torch.device | str | None = None, precision: str | None = None) -> AbstractContextManager[object]:
-    """The context that a network's forward pass runs in: bf16 autocast, or nothing at all for fp32.
+    """The context that a network's forward pass runs in: autocast to a half precision, or nothing at all for fp32.
 
     Args:
         device: by default `compute.device()`.
-        precision: "bf16" or "fp32"; by default `compute.precision(device)`.
+        precision: "fp32", "bf16" or "fp16"; by default `compute.precision(device)`.
 
     Returns:
         a fresh context manager.
@@ -125,7 +136,56 @@ def autocast(device: torch.device | str | None = None, precision: str | None = N
     if precision is None:
         precision = _precision(chosen)
     _check.one_of("precision", precision, PRECISIONS)
-    return torch.autocast(chosen.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+    return nullcontext() if precision == "fp32" else torch.autocast(chosen.type, _FORMATS[precision])
+
+
+_FULL = 0  # how many `full_precision` are open
+
+
+@contextmanager
+def full_precision(device: torch.device | str) -> Iterator[None]:
+    """Within it networks compute in float32, whatever the game's precision: derivatives of gradients lose too much
+    otherwise. Not even TF32, the shortened products of CUDA, is used."""
+    global _FULL
+    kind, tf32 = torch.device(device).type, torch.backends.cudnn.allow_tf32
+    _FULL += 1
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        with torch.autocast(kind, enabled=False):
+            yield
+    finally:
+        _FULL -= 1
+        torch.backends.cudnn.allow_tf32 = tf32
+
+
+@contextmanager
+def running(networks: Iterable[nn.Module], device: torch.device, precision: str) -> Iterator[None]:
+    """Within it each call of one of these networks, or of a part of one, computes in this precision and returns float32,
+    whoever makes the call. Losses, which are no networks, stay in float32."""
+    if precision == "fp32":
+        yield
+        return
+    modules = {module for net in networks for module in net.modules()}
+    entered: list[tuple[nn.Module, AbstractContextManager[object]]] = []
+
+    def enter(module: nn.Module, arguments: Any) -> None:
+        if module in modules and not entered and not _FULL:
+            context = autocast(device, precision)
+            context.__enter__()
+            entered.append((module, context))
+
+    def leave(module: nn.Module, arguments: Any, out: Any) -> Any:
+        if entered and entered[0][0] is module:
+            entered.pop()[1].__exit__(None, None, None)
+            return tree_map(lambda x: x.float() if isinstance(x, Tensor) and x.dtype in _FORMATS.values() else x, out)
+        return None
+
+    hooks = [register_module_forward_pre_hook(enter), register_module_forward_hook(leave, always_call=True)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 _precision = precision  # `autocast` has an argument of that name
@@ -207,149 +267,17 @@ def generator(*key: int | str) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
 
 
-# ---- several processes that play one game -------------------------------------------------------------------------
-#
-# `torchrun` starts them; each draws the global batch and keeps its own rows. A player's loss is the mean over processes
-# of what each computes from its rows, and so is its gradient. What looks at more than one sample asks for everyone's.
+@contextmanager
+def seeded(device: torch.device, *key: int | str) -> Iterator[None]:
+    """torch's own generators, of the CPU and of this device, as a pure function of this key, and afterwards as they were.
 
-
-_BY_TORCHRUN = dist.is_available() and dist.is_torchelastic_launched()  # asked once: `world` is, several times a round
-
-
-def world() -> tuple[int, int]:
-    """This process's number and how many play together: (0, 1) unless `torchrun` started several.
-
-    The first call joins the others: over NCCL on CUDA, over Gloo on CPUs. One that hangs for ten minutes, and one that
-    dies, ends the others with an error.
+    What a network draws for itself (Dropout, `torch.randn_like`) comes from them.
     """
-    if not _BY_TORCHRUN and not (dist.is_available() and dist.is_initialized()):
-        return 0, 1
-    if not dist.is_initialized():
-        if torch.accelerator.is_available():
-            torch.accelerator.set_device_index(int(os.environ["LOCAL_RANK"]))
-        dist.init_process_group(timeout=timedelta(minutes=10))
-        atexit.register(dist.destroy_process_group)
-    return dist.get_rank(), dist.get_world_size()
-
-
-def own_rows(x: Tensor) -> Tensor:
-    """This process's rows of a global batch: an equal share, in the order of the processes."""
-    rank, size = world()
-    return x if size == 1 else x.tensor_split(size)[rank]
-
-
-class _Total(torch.autograd.Function):
-    """The sum over processes. Whatever of it one of them uses, all contributed to: its gradient is the sum as well."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        x = x.contiguous().clone()
-        dist.all_reduce(x)
-        return x
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return _total(gradient)
-
-
-def _total(x: Tensor) -> Tensor:
-    return cast(Tensor, _Total.apply(x))
-
-
-def gather(x: Tensor) -> Tensor:
-    """Everyone's rows, (N, …) -> (N · processes, …) in their order; gradients flow back to whoever they came from.
-
-    For what is not a mean over samples: statistics of a batch, relativistic averages, distances between samples.
-    Every process must call it, with the same shape.
-    """
-    rank, size = world()
-    if size == 1:
-        return x
-    around = (rank * len(x), (size - 1 - rank) * len(x))
-    return _total(F.pad(x, (0, 0) * (x.dim() - 1) + around))
-
-
-@torch.no_grad()
-def average(tensors: list[Tensor]) -> list[Tensor]:
-    """The means over processes, as one flat message; the tensors themselves where there is one process."""
-    size = world()[1]
-    if size == 1 or not tensors:
-        return tensors
-    flat = torch.cat([x.detach().reshape(-1) for x in tensors])
-    dist.all_reduce(flat)
-    parts = flat.div_(size).split([x.numel() for x in tensors])
-    # each in the order of its original in storage, which a fused optimizer takes to be that of the parameter
-    return [torch.empty_like(x).copy_(part.view_as(x)) for part, x in zip(parts, tensors, strict=True)]
-
-
-@torch.no_grad()
-def share(tensors: list[Tensor]) -> None:
-    """Overwrite these tensors by those of the first process."""
-    if world()[1] > 1:
-        for x in tensors:
-            dist.broadcast(x, 0)
-
-
-def agree(stop: bool, seconds: float, device: torch.device) -> tuple[bool, float]:
-    """Whether any process wants to stop, and the first one's clock: all end after the same round."""
-    rank, size = world()
-    if size == 1:
-        return stop, seconds
-    said = torch.tensor([float(stop), seconds if rank == 0 else 0.0], device=device)
-    dist.all_reduce(said)
-    return bool(said[0] > 0), float(said[1])
-
-
-def as_one(rng: torch.Generator, rows: int) -> AbstractContextManager[object]:
-    """Within it several processes compute as one would: BatchNorm sees the global batch, and what is drawn from `rng`
-    for each of the `rows` is each one's share of a global draw. Nothing at all where there is one process."""
-    return nullcontext() if world()[1] == 1 else _AsOne(rng, rows)
-
-
-class _AsOne(TorchFunctionMode):
-    def __init__(self, rng: torch.Generator, rows: int) -> None:
-        super().__init__()
-        self.rng, self.rows = rng, rows
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = dict(kwargs or {})
-        if func is F.batch_norm and kwargs.get("training"):
-            return _batch_norm(*args, **kwargs)
-        if func in (torch.rand, torch.randn, torch.randint) and kwargs.get("generator") is self.rng:
-            if "size" in kwargs:
-                bounds, shape = args, kwargs.pop("size")
-            elif func is torch.randint or len(args) == 1:
-                bounds, shape = args[:-1], args[-1]
-            else:
-                bounds, shape = (), args
-            shape = (shape,) if isinstance(shape, int) else tuple(shape)
-            if shape and shape[0] == self.rows:
-                return own_rows(func(*bounds, (self.rows * world()[1], *shape[1:]), **kwargs))
-            return func(*bounds, shape, **kwargs)
-        return func(*args, **kwargs)
-
-
-def _batch_norm(
-    x: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = True,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
-    """Batch normalisation (Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167) by the statistics of all."""
-    size, full = world()[1], x.double() if x.dtype == torch.float64 else x.float()
-    dims, wide = [0, *range(2, x.dim())], [1, -1, *[1] * (x.dim() - 2)]
-    mean = _total(full.mean(dims)) / size
-    centred = full - mean.view(wide)
-    var = _total(centred.square().mean(dims)) / size
-    n = full.numel() // full.shape[1] * size
-    with torch.no_grad():
-        if running_mean is not None and running_var is not None:
-            running_mean.lerp_(mean.to(running_mean.dtype), momentum)
-            running_var.lerp_((var * n / (n - 1)).to(running_var.dtype), momentum)
-    out = centred * (var + eps).rsqrt().view(wide)
-    out = out if weight is None else out * weight.view(wide)
-    return (out if bias is None else out + bias.view(wide)).to(x.dtype)
+    places = [] if device.type == "cpu" else [device]
+    kind = "cuda" if device.type == "cpu" else device.type
+    seed = generator(*key).initial_seed()
+    with torch.random.fork_rng(places, device_type=kind):
+        torch.default_generator.manual_seed(seed)
+        if places:
+            torch.get_device_module(device).manual_seed(seed)
+        yield

@@ -9,20 +9,21 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .engine import Game
+from .game import Game
+from .generator import Generator, at_rest
 
 __all__ = ["onnx"]
 
 
-def onnx(game: Game, path: str | Path) -> Path:
-    """Write the averaged generator of a game, in evaluation mode and full precision, as an ONNX model.
+def onnx(generator: Game | Generator, path: str | Path) -> Path:
+    """Write a generator, of a game the averaged one, in evaluation mode and full precision, as an ONNX model.
 
-    The model takes batches of any length N: `z` (N, latent) float32, standard normal or what else the game draws; of a
-    game that translates, `inputs` (N, …) float32 before it; of a conditional one, `labels` (N,) int64 after it. It
+    The model takes batches of any length N: `z` (N, latent) float32, standard normal or what else the prior draws; of one
+    that translates, `inputs` (N, …) float32 before it; of a conditional one, `labels` (N,) int64 after it. It
     returns `samples` (N, …) float32. It is a function: Dropout that a game keeps on as its noise is off in it.
 
     Args:
-        game: any game.
+        generator: a game, or a `Generator` such as `ganlib.load` returns.
         path: the file, which must not exist yet.
 
     Returns:
@@ -39,23 +40,17 @@ def onnx(game: Game, path: str | Path) -> Path:
     for package in ("onnx", "onnxscript"):
         if importlib.util.find_spec(package) is None:
             raise ModuleNotFoundError(f"{package} is needed for an export and not installed: pip install {package}")
-    net = game.generator if game.average is None else game.average
-    classes = getattr(net, "classes", None)
-    if isinstance(net, nn.ModuleDict):  # translators there and back
-        net = net["generator"]
-    given = _example(game, classes)
+    made = generator.snapshot() if isinstance(generator, Game) else generator
+    net, given = made.maker, _example(made)
     batch = torch.export.Dim("batch", min=1)
-    was_training = net.training
-    net.eval()
-    try:
-        program = torch.export.export(net, tuple(given.values()), dynamic_shapes=[{0: batch}] * len(given), strict=True)
-        model = torch.onnx.export(
-            program, input_names=list(given), output_names=["samples"], dynamo=True, verbose=False
-        )
-    except (torch.onnx.errors.OnnxExporterError, torch._dynamo.exc.TorchDynamoException) as error:
-        raise RuntimeError(f"{type(net).__name__} cannot be written as ONNX: {error}") from error
-    finally:
-        net.train(was_training)
+    with at_rest(net):
+        try:
+            program = torch.export.export(net, tuple(given.values()), dynamic_shapes=[{0: batch}] * len(given), strict=True)
+            model = torch.onnx.export(
+                program, input_names=list(given), output_names=["samples"], dynamo=True, verbose=False
+            )
+        except (torch.onnx.errors.OnnxExporterError, torch._dynamo.exc.TorchDynamoException) as error:
+            raise RuntimeError(f"{type(net).__name__} cannot be written as ONNX: {error}") from error
     assert model is not None
     temporary = path.with_name(f".{path.name}.part")
     try:
@@ -66,14 +61,11 @@ def onnx(game: Game, path: str | Path) -> Path:
     return path
 
 
-def _example(game: Game, classes: int | None, n: int = 3) -> dict[str, Tensor]:
+def _example(made: Generator, n: int = 3) -> dict[str, Tensor]:
     """What the generator is given, by name, in its order."""
-    batch = game.draw(next(iter(game.players)))
-    given: dict[str, Tensor] = {}
-    if game._sampler is not None:
-        given["inputs"] = (batch.real if batch.inputs is None else batch.inputs)[:n]
-    if game.latent:
-        given["z"] = batch.z[:n]
-    if classes is not None:
-        given["labels"] = torch.zeros(n, dtype=torch.int64, device=game.device)
-    return given
+    kinds = {
+        "inputs": torch.zeros(n, *made.shape),
+        "z": made.draw(n, torch.Generator()),
+        "labels": torch.zeros(n, dtype=torch.int64),
+    }
+    return {name: kinds[name].to(made.device) for name in made.takes}

@@ -11,12 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import wraps
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganlib import _check
+from ganlib import _check, distributed
 
 __all__ = [
     "F_DIVERGENCES",
@@ -58,6 +59,24 @@ class Loss:
     formula: str
     relativistic: bool = False
     energies: bool = False
+
+    def __post_init__(self) -> None:
+        for player in ("discriminator", "generator"):
+            object.__setattr__(self, player, _of_all(getattr(self, player)))
+
+
+def _of_all(loss: Callable[[Tensor | None, Tensor], Tensor]) -> Callable[[Tensor | None, Tensor], Tensor]:
+    """The loss of the logits of all processes together, whose averages are not those of each process's own."""
+
+    @wraps(loss)
+    def of_all(real: Tensor | None, fake: Tensor) -> Tensor:
+        if distributed.world()[1] == 1:
+            return loss(real, fake)
+        real, fake = None if real is None else distributed.gather(real), distributed.gather(fake)
+        with distributed.alone():
+            return loss(real, fake)
+
+    return of_all
 
 
 def _minimax_discriminator(real: Tensor, fake: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
-from ganlib import _check
+from ganlib import _check, compute, distributed
 
 __all__ = [
     "PENALTIES",
@@ -27,7 +27,6 @@ __all__ = [
     "get",
     "gradient_norm_squared",
     "gradient_penalty",
-    "l1",
     "lecam",
     "r1",
     "r1_r2",
@@ -49,11 +48,14 @@ class Penalty:
         function: `(discriminator, real, fake, rng)` -> scalar, the weight included; `discriminator` maps samples to
             logits (N,), labels already bound (a `Critic` in the games); `rng` is a CPU generator. A function with
             memory is an `nn.Module` whose buffers a checkpoint keeps; `get` gives each game a copy of its own.
-        every: a lazy penalty is computed every so many rounds, and the game multiplies it by `every` then
-            (Karras et al. 2020, https://arxiv.org/abs/1912.04958, appendix B).
+        every: a lazy penalty is computed every so many updates of its player, and the game multiplies it by `every`
+            then (Karras et al. 2020, https://arxiv.org/abs/1912.04958, appendix B).
         project: run on the discriminator after each of its updates.
         settings: its other numbers in words, so that a checkpoint can tell two penalties of one name apart.
         player: whose loss it is added to, "discriminator" or "generator"; `fake` then carries the generator's gradient.
+        reuses: whether it needs no more of the discriminator than the logits of `real` and `fake`, and their slopes.
+        anneals: whether a game with a schedule takes its weight to 0 along with the learning rates. R1 and R2 may fade
+            (Huang et al. 2024); what a critic is bounded by, or a loss is made of, must not.
     """
 
     name: str
@@ -62,27 +64,46 @@ class Penalty:
     project: Callable[[nn.Module], None] | None = None
     settings: str = ""
     player: str = "discriminator"
+    reuses: bool = False
+    anneals: bool = False
 
     def __str__(self) -> str:
         return f"{self.name}({self.settings}), every {self.every}"
 
 
 class Critic:
-    """A discriminator with its labels bound: x -> logits (N,), what a penalty looks at.
+    """A discriminator with what it is told beside the samples bound, and with a memory of what it said: x -> logits (N,).
 
-    Of a network that says more, (logits, heads), the logits count.
+    A penalty that asks for the logits of samples that were judged in this turn, or for their slope, gets those, without
+    another forward pass. Of a network that says more, (logits, heads), the logits count, of a map of patches
+    (N, h, w) the mean of each sample.
 
     Attributes:
         net: the network, for penalties on its weights or its features.
-        labels: what it is given beside x, nothing or the labels (N,).
+        given: what it is called with beside x: nothing, the labels (N,), the images to compare with.
     """
 
-    def __init__(self, net: nn.Module, *labels: Tensor) -> None:
-        self.net, self.labels = net, labels
+    def __init__(self, net: nn.Module | Callable[..., Any], *given: Tensor) -> None:
+        self.net, self.given = net, given
+        self._said: list[tuple[Tensor, Tensor]] = []
+
+    def judge(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits (N,), or (N, h, w) of patches, and what the network says beside them, or None."""
+        said = self.net(x, *self.given)
+        logits, heads = said if isinstance(said, tuple) else (said, None)
+        self.remember(x, logits)
+        return logits, heads
+
+    def remember(self, x: Tensor, logits: Tensor) -> None:
+        """Keep what was said of these samples."""
+        self._said.append((x, logits.flatten(1).mean(1) if logits.dim() > 1 else logits))
 
     def __call__(self, x: Tensor) -> Tensor:
-        said = self.net(x, *self.labels)
-        return cast(Tensor, said[0] if isinstance(said, tuple) else said)
+        for seen, logits in self._said:
+            if seen is x:
+                return logits
+        self.judge(x)
+        return self._said.pop()[1]
 
     def features(self, x: Tensor) -> Tensor:
         """What the logits are made from, (N, F): the network's `last_features`."""
@@ -91,7 +112,7 @@ class Critic:
                 f"the discriminator must have a method last_features(x), such as those of ganlib.nets, "
                 f"got {type(self.net).__name__}"
             )
-        return cast(Tensor, cast(Any, self.net).last_features(x, *self.labels))
+        return cast(Tensor, cast(Any, self.net).last_features(x, *self.given))
 
 
 def _critic(discriminator: Discriminator) -> Critic:
@@ -113,17 +134,17 @@ def gradient_norm_squared(discriminator: Discriminator, x: Tensor) -> Tensor:
     a sample does to the logits of others too.
 
     Args:
-        discriminator: maps samples to logits (N,).
+        discriminator: maps samples to logits (N,). A `Critic` that has judged x, which requires a gradient, is not
+            asked again.
         x: samples of shape (N, …).
 
     Returns:
         Squared Euclidean norms of shape (N,), in float32 (float64 for float64 samples).
     """
-    with torch.autocast(x.device.type, enabled=False):
-        x = _full_precision(x.detach()).requires_grad_()
-        with torch.enable_grad():
-            logits = discriminator(x)
-            (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+    with compute.full_precision(x.device), torch.enable_grad():
+        if not (x.requires_grad and x.is_leaf):
+            x = _full_precision(x.detach()).requires_grad_()
+        (gradient,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
         return gradient.square().flatten(1).sum(1)
 
 
@@ -141,7 +162,8 @@ def r1(weight: float = 0.1, every: int = 1) -> Penalty:
     def function(discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
         return gamma / 2 * gradient_norm_squared(discriminator, real).mean()
 
-    return Penalty("r1", function, _check.positive_int("every", every), settings=f"{gamma}")
+    settings, lazy = f"{gamma}", _check.positive_int("every", every)
+    return Penalty("r1", function, lazy, settings=settings, reuses=True, anneals=True)
 
 
 def r2(weight: float = 0.1, every: int = 1) -> Penalty:
@@ -158,7 +180,8 @@ def r2(weight: float = 0.1, every: int = 1) -> Penalty:
     def function(discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
         return gamma / 2 * gradient_norm_squared(discriminator, fake).mean()
 
-    return Penalty("r2", function, _check.positive_int("every", every), settings=f"{gamma}")
+    settings, lazy = f"{gamma}", _check.positive_int("every", every)
+    return Penalty("r2", function, lazy, settings=settings, reuses=True, anneals=True)
 
 
 def r1_r2(weight: float = 0.1, every: int = 1) -> Penalty:
@@ -175,7 +198,7 @@ def r1_r2(weight: float = 0.1, every: int = 1) -> Penalty:
     def function(discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
         return on_real.function(discriminator, real, fake, rng) + on_fake.function(discriminator, real, fake, rng)
 
-    return Penalty("r1_r2", function, on_real.every, settings=on_real.settings)
+    return Penalty("r1_r2", function, on_real.every, settings=on_real.settings, reuses=True, anneals=True)
 
 
 def _slope(squared: Tensor) -> Tensor:
@@ -256,8 +279,10 @@ class _LeCam(nn.Module):
             self.register_buffer(name, torch.zeros(()))
 
     def forward(self, discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
-        with torch.autocast(real.device.type, enabled=False):
-            logits_real, logits_fake = (discriminator(_full_precision(x.detach())) for x in (real, fake))
+        if not isinstance(discriminator, Critic):
+            real, fake = real.detach(), fake.detach()
+        with compute.full_precision(real.device):
+            logits_real, logits_fake = discriminator(real), discriminator(fake)
         with torch.no_grad():
             share = torch.where(self.seen == 0, 1.0, 1 - self.decay)  # the first averages are the first means
             self.mean_real += share * (logits_real.mean() - self.mean_real)
@@ -285,7 +310,8 @@ def lecam(weight: float = 0.1, decay: float = 0.99, every: int = 1) -> Penalty:
     kept = _check.finite("decay", decay, minimum=0)
     if kept >= 1:
         raise ValueError(f"decay must be at least 0 and below 1, got {decay!r}")
-    return Penalty("lecam", _LeCam(scale, kept), _check.positive_int("every", every), settings=f"{scale}, decay {kept}")
+    lazy, settings = _check.positive_int("every", every), f"{scale}, decay {kept}"
+    return Penalty("lecam", _LeCam(scale, kept), lazy, settings=settings, reuses=True)
 
 
 def feature_matching(weight: float = 1.0, every: int = 1) -> Penalty:
@@ -297,39 +323,20 @@ def feature_matching(weight: float = 1.0, every: int = 1) -> Penalty:
 
     Args:
         weight: λ, at least 0.
-        every: compute it every so many rounds.
+        every: compute it every so many updates of the generator.
     """
     scale = _check.finite("weight", weight, minimum=0)
 
     def function(discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
         critic = _critic(discriminator)
-        with torch.autocast(real.device.type, enabled=False):
+        with compute.full_precision(real.device):
             with torch.no_grad():
-                wanted = critic.features(_full_precision(real)).mean(0)
-            return scale * (wanted - critic.features(_full_precision(fake)).mean(0)).square().sum()
+                wanted = distributed.global_mean(critic.features(_full_precision(real)).mean(0))
+            made = distributed.global_mean(critic.features(_full_precision(fake)).mean(0))
+            return scale * (wanted - made).square().sum()
 
     every = _check.positive_int("every", every)
     return Penalty("feature_matching", function, every, settings=f"{scale}", player="generator")
-
-
-def l1(weight: float = 100.0, every: int = 1) -> Penalty:
-    """L1: λ · E|x - G(z)|, the mean over all numbers of a sample, added to G's loss: for games that know each answer.
-
-    First built in chapter 14.
-
-    Source: Isola et al. 2017, https://arxiv.org/abs/1611.07004, equation 3, with λ = 100.
-
-    Args:
-        weight: λ, at least 0.
-        every: compute it every so many rounds.
-    """
-    scale = _check.finite("weight", weight, minimum=0)
-
-    def function(discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
-        _check.shape("fake", fake, f"{tuple(real.shape)} like real", fake.shape == real.shape)
-        return scale * (real - fake).abs().mean()
-
-    return Penalty("l1", function, _check.positive_int("every", every), settings=f"{scale}", player="generator")
 
 
 def weight_clipping(limit: float = 0.01) -> Penalty:
@@ -408,8 +415,8 @@ def spectral_regulariser(weight: float = 0.01, every: int = 1) -> Penalty:
     scale = _check.finite("weight", weight, minimum=0)
 
     def function(discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
-        with torch.autocast(real.device.type, enabled=False):
-            layers = _weighted_layers(_critic(discriminator).net)
+        with compute.full_precision(real.device):
+            layers = _weighted_layers(cast(nn.Module, _critic(discriminator).net))
             return scale / 2 * torch.stack([_largest_singular_value(layer).square() for layer in layers]).sum()
 
     return Penalty("spectral_regulariser", function, _check.positive_int("every", every), settings=f"{scale}")
@@ -433,7 +440,6 @@ PENALTIES: dict[str, Callable[..., Penalty]] = {
     "spectral_regulariser": spectral_regulariser,
     "weight_clipping": weight_clipping,
     "feature_matching": feature_matching,
-    "l1": l1,
 }
 
 #: Names of those that ask for the slope at each sample, which a discriminator with BatchNorm has not.

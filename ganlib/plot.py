@@ -8,7 +8,7 @@ themselves, such as generated digits, must not become negatives: `Picture` marks
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from ._check import positive_int
+from .generator import Generator, Prior, at_rest
 
 DATA = "#0072B2"
 """The data distribution p_d and whatever is drawn from it: blue."""
@@ -399,7 +400,8 @@ def latent_walk(
     """Draw what the generator makes on the way from one latent vector to another, one walk a row.
 
     Args:
-        generator: an image generator of `ganlib.nets`, or a game (its averaged generator walks).
+        generator: an image generator of `ganlib.nets`, a `Generator`, or a game (its averaged generator walks). The codes
+            of InfoGAN stay on the way.
         n_rows: walks, each between two draws from the prior.
         steps: images a walk, both ends included.
         seed: chooses the ends.
@@ -411,28 +413,23 @@ def latent_walk(
     Returns:
         The axes.
     """
-    net: nn.Module = _network(generator)
-    latent, prior = int(net.latent), getattr(net, "prior", "normal")  # type: ignore[arg-type]
+    net, prior = _network(generator)
     positive_int("n_rows", n_rows)
     positive_int("steps", steps, minimum=2)
     if labels is not None and len(labels) != n_rows:
         raise ValueError(f"labels must hold {n_rows} classes (one a row), got {len(labels)}")
-    rng = torch.Generator().manual_seed(seed)
-    draw = torch.rand if prior == "uniform" else torch.randn
-    ends = draw(2, n_rows, latent, generator=rng)
-    if prior == "uniform":
-        ends = 2 * ends - 1
-    spherical = prior == "normal" if spherical is None else spherical
-    z = _walk(ends[0], ends[1], steps, spherical).flatten(0, 1)
+    ends = prior(2 * n_rows, torch.Generator().manual_seed(seed)).unflatten(0, (2, n_rows))
+    spherical = getattr(prior, "kind", "normal") == "normal" if spherical is None else spherical
+    free = getattr(prior, "free", ends.shape[2])
+    walk = _walk(ends[0, :, :free], ends[1, :, :free], steps, spherical)
+    codes = ends[0, :, None, free:].expand(-1, steps, -1)  # InfoGAN's, which have no points between, stay
+    z = torch.cat([walk, codes], 2).flatten(0, 1)
     device = next(net.parameters()).device
     arguments = [z.to(device)]
     if labels is not None:
         arguments.append(torch.as_tensor(labels).repeat_interleave(steps).to(device))
-    training = net.training
-    net.eval()
-    with torch.no_grad():
+    with torch.no_grad(), at_rest(net):
         images = net(*arguments).float().cpu()
-    net.train(training)
     return sample_grid(images, columns=steps, ax=ax, rows=None if labels is None else [str(label) for label in labels])
 
 
@@ -517,14 +514,14 @@ def _readable(color: str) -> str:
         rgb = rgb * 0.95
 
 
-def _network(generator: Any) -> Any:
-    if hasattr(generator, "latent") and isinstance(generator, nn.Module):
-        return generator
-    for name in ("average", "generator"):
-        net = getattr(generator, name, None)
-        if isinstance(net, nn.Module):
-            return net
-    raise TypeError(f"generator must be a generator of ganlib.nets or a game, got {type(generator).__name__}")
+def _network(generator: Any) -> tuple[nn.Module, Callable[[int, torch.Generator], Tensor]]:
+    """The network, and the prior of its z."""
+    if isinstance(generator, nn.Module) and hasattr(generator, "latent"):
+        return generator, Prior(int(generator.latent), getattr(generator, "prior", "normal"))  # type: ignore[arg-type]
+    found = generator.snapshot() if hasattr(generator, "snapshot") else generator
+    if not isinstance(found, Generator):
+        raise TypeError(f"generator must be a generator of ganlib.nets or a game, got {type(generator).__name__}")
+    return found.maker, found.prior
 
 
 def _walk(start: Tensor, end: Tensor, steps: int, spherical: bool) -> Tensor:

@@ -18,7 +18,7 @@ from torch import nn
 
 from . import data, games, losses, nets, penalties, toys
 from ._check import finite, one_of, positive_int
-from .engine import Game
+from .game import Game
 
 
 @dataclass

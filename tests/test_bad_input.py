@@ -28,9 +28,9 @@ from ganlib import (
     compute,
     data,
     divergences,
-    engine,
     features,
     games,
+    generator,
     losses,
     metrics,
     nets,
@@ -54,7 +54,7 @@ def game(**options: Any) -> Game:
     return Game({"generator": player(g())}, tiny_data(), **{"batch": 8, **options})
 
 
-def played(loss: Callable[[engine.Batch], Any]) -> Any:
+def played(loss: Callable[[Batch], Any]) -> Any:
     made = game()
     made.players["generator"].loss = loss
     return made.play(1, progress=False)
@@ -137,8 +137,8 @@ BAD: dict[str, list[tuple[Callable[[], Any], type[Exception], str]]] = {
         (lambda: game().sample(3, labels=[1]), ValueError, "labels were given, but this generator is not conditional"),
         (lambda: game().sample(3, seed=-1), ValueError, "seed must be a whole number of at least 0"),
         (lambda: game().translate(zeros(2, 2)), ValueError, "from latents alone: use sample(n)"),
-        (lambda: engine.spread_labels([10], 2, 10), ValueError, "labels must lie in 0 … 9, got [10]"),
-        (lambda: engine.spread_labels("seven", 2, 10), TypeError, "labels must be whole numbers from 0 to 9"),
+        (lambda: generator.spread_labels([10], 2, 10), ValueError, "labels must lie in 0 … 9, got [10]"),
+        (lambda: generator.spread_labels("seven", 2, 10), TypeError, "labels must be whole numbers from 0 to 9"),
         (lambda: game().discriminator, AttributeError, "this game has no player 'discriminator'"),
         (lambda: game().history["critic"], KeyError, "no player 'critic' in this history; its players are: generator"),
     ],

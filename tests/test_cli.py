@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from ganlib import checkpoint, cli, data, engine, games, recipes
+from ganlib import Game, checkpoint, cli, data, games, recipes
+from ganlib.game import Batch
 
 from .tiny import same
 
@@ -52,13 +53,13 @@ def test_train_sample_evaluate_points(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_train_sample_evaluate_digits_on_request(tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setattr(cli, "MEASURE_EVERY", 2)
-    folder, out, sample, asked = tmp_path / "r", tmp_path / "s.npz", engine.Game.sample, set()
+    folder, out, sample, asked = tmp_path / "r", tmp_path / "s.npz", Game.sample, set()
 
-    def fewer(game: engine.Game, n: int, *labels: object, **options: int) -> torch.Tensor:
+    def fewer(game: Game, n: int, *labels: object, **options: int) -> torch.Tensor:
         asked.add(n)
         return sample(game, min(n, 200), *labels, **options)
 
-    monkeypatch.setattr(engine.Game, "sample", fewer)
+    monkeypatch.setattr(Game, "sample", fewer)
     assert run("train", "digits", "--game", "conditional_gan", "--steps", 4, "--out", folder) == 0
     assert (folder / "best.safetensors").exists()
     assert run("sample", folder, "-n", 5, "--labels", "3,7", "--best", "--out", out) == 0
@@ -114,16 +115,16 @@ def test_the_games_of_images_are_played_with_networks_for_images():
 def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path, points: Path, monkeypatch, kind: str):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert run("train", points, "--steps", 12, "--out", whole) == 0
-    turns, play = 0, engine.Game._round
+    turns, play = 0, Game._round
 
-    def interrupted_round(game: engine.Game) -> None:
+    def interrupted_round(game: Game) -> None:
         nonlocal turns
         turns += 1
         if turns == 5:
             os.kill(os.getpid(), getattr(signal, kind))
         play(game)
 
-    monkeypatch.setattr(engine.Game, "_round", interrupted_round)
+    monkeypatch.setattr(Game, "_round", interrupted_round)
     code = run("train", points, "--steps", 12, "--out", stopped, "--save-every", 3)
     assert code == {"SIGINT": 130, "SIGTERM": 143}[kind]
     assert checkpoint.load(stopped / "last.safetensors")[0]["step"] == 5
@@ -152,15 +153,15 @@ def test_seconds_end_a_run(tmp_path: Path, points: Path):
 def test_a_non_finite_loss_fails_with_code_1_and_keeps_the_last_good_checkpoint(
     tmp_path: Path, points: Path, monkeypatch, capsys: pytest.CaptureFixture[str]
 ):
-    draw = engine.Game.draw
+    draw = Game.draw
 
-    def poisoned(game: engine.Game, player: str, turn: int = 0) -> engine.Batch:
+    def poisoned(game: Game, player: str, turn: int = 0) -> Batch:
         batch = draw(game, player, turn)
         if game.step == 6:
             batch.real *= float("nan")
         return batch
 
-    monkeypatch.setattr(engine.Game, "draw", poisoned)
+    monkeypatch.setattr(Game, "draw", poisoned)
     assert run("train", points, "--steps", 9, "--save-every", 2, "--out", tmp_path / "r") == 1
     assert "step 6, player 'discriminator'" in capsys.readouterr().err
     facts, tensors = checkpoint.load(tmp_path / "r" / "last.safetensors")

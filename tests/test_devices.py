@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from ganlib import Game, cli, compute, data, engine, games, nets, recipes
+from ganlib import Game, cli, compute, data, games, nets, recipes
 
 NAMES = sorted(games.GAMES)
 

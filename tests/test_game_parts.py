@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlib import Game, augment, games, losses, nets, penalties
-from ganlib.games._unrolled import _unroll
+from ganlib.games.gan import unroll
 
 from .tiny import TinyDiscriminator, TinyGenerator, everything, same, tiny_data, tiny_game
 
@@ -246,7 +246,7 @@ def test_the_slope_of_the_unrolled_loss_is_exact(steps: int) -> None:
     rule = losses.get("minimax")
     real, x = torch.tensor([[0.5], [-2.0]]).double(), torch.tensor([[1.5], [0.2]], dtype=torch.float64)
     theta = x.clone().requires_grad_()
-    ahead = _unroll(d, lambda net: rule.discriminator(net(real), net(theta)), steps, lr)
+    ahead = unroll(d, lambda net: rule.discriminator(net(real), net(theta)), steps, lr)
     (got,) = torch.autograd.grad(rule.generator(None, ahead(theta)), theta)
 
     other = x.clone().requires_grad_()

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganlib import data, engine, games, losses, nets, penalties
-from ganlib.engine import cosine
+from ganlib import Game, data, games, losses, nets, penalties
+from ganlib.game import Batch, cosine
 
 from .tiny import TinyDiscriminator, TinyGenerator, everything, same, tiny_data, tiny_game
 
@@ -23,7 +23,7 @@ def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANLIB_PRECISION", "fp32")
 
 
-def logits(game: engine.Game, batch: engine.Batch) -> tuple[Tensor, Tensor]:
+def logits(game: Game, batch: Batch) -> tuple[Tensor, Tensor]:
     with torch.no_grad():
         return game.discriminator(batch.real), game.discriminator(game.generator(batch.z))
 
@@ -101,7 +101,7 @@ def test_batch_norm_in_the_discriminator_sees_real_and_fake_apart():
     assert result["loss"].item() == pytest.approx((F.softplus(-real).mean() + F.softplus(fake).mean()).item(), abs=1e-6)
 
 
-def conditional(**options: object) -> engine.Game:
+def conditional(**options: object) -> Game:
     torch.manual_seed(0)
     arguments = {"size": 16, "width": 4, "classes": 10}
     digits = data.load("digits", size=16)
@@ -194,7 +194,7 @@ def test_gans_by_other_names_are_what_the_package_says(name: str):
 # ---- encoders, codes and energies ----------------------------------------------------------------
 
 
-def autoencoder(**options: Any) -> engine.Game:
+def autoencoder(**options: Any) -> Game:
     """A small VAE of points."""
     torch.manual_seed(0)
     return games.vae(nets.MLPGenerator(width=8), nets.MLPEncoder(width=8), tiny_data(), **{"batch": 16, **options})
@@ -428,7 +428,7 @@ def test_misfits_of_games_with_codes_are_refused(name: str):
 
 @pytest.mark.parametrize("loss", ["non_saturating", "rpgan"])
 def test_with_reuse_a_round_is_that_of_the_textbook_loop(loss: str):
-    def doubled(**options: Any) -> engine.Game:  # in float32, Adam follows the noise of gradients that are 0
+    def doubled(**options: Any) -> Game:  # in float32, Adam follows the noise of gradients that are 0
         torch.manual_seed(0)
         pair = TinyGenerator().double(), TinyDiscriminator().double()
         prior = lambda n, rng: torch.randn(n, 3, generator=rng, dtype=torch.float64)  # noqa: E731

@@ -22,9 +22,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from ganlib import checkpoint, cli, engine, metrics, penalties
+from ganlib import Game, checkpoint, cli, metrics, penalties
 from ganlib.checkpoint import CheckpointError
-from ganlib.engine import Game, NonFiniteLoss
+from ganlib.game import Batch, Game, NonFiniteLoss
 
 from .tiny import everything, same, tiny_game
 
@@ -144,7 +144,7 @@ def test_a_digits_run_keeps_its_best_by_frechet_distance(tmp_path: Path, monkeyp
     distances = iter([7.0, 3.0, 5.0])
     monkeypatch.setattr(cli, "MEASURE_EVERY", 1)
     monkeypatch.setattr(metrics, "frechet_digits", lambda images: next(distances))
-    monkeypatch.setattr(engine.Game, "sample", lambda game, n, seed=0: torch.zeros(1))
+    monkeypatch.setattr(Game, "sample", lambda game, n, seed=0: torch.zeros(1))
     assert cli.main(["train", "digits", "--steps", "3", "--out", str(tmp_path / "r")]) == 0
     facts, _ = checkpoint.load(tmp_path / "r" / "best.safetensors")
     assert facts["step"] == 2 and [w["frechet"] for w in facts["watched"]] == [7.0, 3.0]
@@ -411,7 +411,7 @@ def test_a_number_that_is_none_names_step_and_player_and_leaves_the_last_good_ch
     game = tiny_game(penalty=penalties.r1(0.1))
     inner = game.players[player].loss
 
-    def loss(batch: engine.Batch) -> Any:
+    def loss(batch: Batch) -> Any:
         result = inner(batch)
         if batch.step != 5:
             return result

@@ -115,7 +115,7 @@ def test_code_becomes_links_where_it_names_something_public() -> None:
         "See :py:obj:`games.gan <ganlib.games.gan>` and :py:obj:`data.load <ganlib.data.load>`.\n"
     )
     assert restructured("`Game.play` and `n`,\n`data.load(\n'digits')`") == (
-        ":py:obj:`Game.play <ganlib.engine.Game.play>` and ``n``,\n``data.load( 'digits')``\n"
+        ":py:obj:`Game.play <ganlib.game.Game.play>` and ``n``,\n``data.load( 'digits')``\n"
     )
     assert restructured("`load`") == "``load``\n"  # of several modules: whose?
     assert restructured('"full" or "say so"') == '``"full"`` or "say so"\n'

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganlib import Game, compute, engine, games, nets, penalties
+from ganlib import Game, compute, games, nets, penalties
+from ganlib.game import Batch
 
 from .tiny import everything, same
 
@@ -279,7 +280,7 @@ def toys(side: int = 8, channels: int = 1, factor: int = 1, n: int = 20, **more:
     return Toys(x, y, **more)
 
 
-def terms(game: Game, player: str) -> tuple[engine.Batch, dict[str, float]]:
+def terms(game: Game, player: str) -> tuple[Batch, dict[str, float]]:
     """A fresh batch, and the terms of a player's loss on it."""
     found = game.players[player].loss(game.draw(player))
     assert isinstance(found, dict) and all(v.dtype == torch.float64 for v in found.values())

@@ -1,9 +1,9 @@
 r"""Every GAN as players and losses: each game is a few short functions that read like the paper's equations.
 
-A game is a function of networks, data and options that returns an `engine.Game`; `engine` plays it. `adversarial`
-holds the games of a generator and a discriminator, `clustered` the one that gives itself classes, `heads` those whose
-discriminator says more than a logit, `latent` those with an encoder, `progressive` the one whose networks grow,
-`translation` those that turn images into images.
+A game is a function of networks, data and options that returns a `Game`, a file a family: `gan` holds the games of a
+generator and a discriminator, `clustered` the one that gives itself classes, `heads` those whose discriminator says more
+than a logit, `latent` those with an encoder, `progressive` the one whose networks grow, `pix2pix`, `cycle`, `bicycle`,
+`star` and `super_resolution` those that turn images into images. `contest` and `translation` are what they share.
 
 GANs that differ from the first one in their losses and penalties are `gan`, or `conditional_gan`, under other names:
 
@@ -20,14 +20,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .._check import one_of
-from ..engine import Game
-from ._shared import Options
-from .adversarial import Judged, conditional_gan, gan
+from ..game import Game
+from .bicycle import bicycle_gan
 from .clustered import clustered_gan
+from .contest import Judged, Options
+from .cycle import cycle_gan
+from .gan import conditional_gan, gan
 from .heads import Codes, ac_gan, eb_gan, info_gan
 from .latent import aae, bigan, encode, lr_gan, rebuild, vae, vae_gan
+from .pix2pix import pix2pix
 from .progressive import progressive_gan
-from .translation import bicycle_gan, cycle_gan, esr_gan, pix2pix, sr_gan, star_gan
+from .star import star_gan
+from .super_resolution import esr_gan, sr_gan
 
 __all__ = [
     "GAMES",

@@ -16,10 +16,9 @@ import torch
 from torch import nn
 
 from .. import data as datasets
-from ..engine import Game
+from ..game import Game
 from ..nets import Clustered
-from ._shared import _known
-from .adversarial import gan
+from .gan import contest
 
 
 def clustered_gan(generator: nn.Module, discriminator: nn.Module, data: Any, **options: Any) -> Game:
@@ -37,7 +36,6 @@ def clustered_gan(generator: nn.Module, discriminator: nn.Module, data: Any, **o
     Raises:
         ValueError, TypeError: as `gan`, and where data or classes do not fit.
     """
-    _known("clustered_gan", options, gan, "conditional")
     if not isinstance(data, datasets.Dataset):
         raise TypeError(f"data must be a data.Dataset, whose samples can be clustered, got {type(data).__name__}")
     count = getattr(generator, "classes", None)
@@ -47,6 +45,4 @@ def clustered_gan(generator: nn.Module, discriminator: nn.Module, data: Any, **o
     kinds = datasets.clustered(data, count, seed=options.get("seed", 0))
     assert kinds.y is not None
     drawn = Clustered(generator, torch.bincount(kinds.y, minlength=count))
-    game = gan(drawn, discriminator, kinds, conditional=True, **options)
-    game.settings["game"] = "clustered_gan"
-    return game
+    return contest(drawn, discriminator, kinds, name="clustered_gan", conditional=True, **options)

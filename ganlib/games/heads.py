@@ -16,11 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import compute, losses
+from .. import distributed, losses
 from .._check import finite, positive_int
-from ..engine import Game
-from ._shared import _classes_of, _conditional, _described, _known
-from .adversarial import Judged, gan
+from ..game import Game
+from ..generator import Prior
+from .contest import Judged, classes_of, conditional
+from .gan import contest
 
 
 def ac_gan(
@@ -47,8 +48,7 @@ def ac_gan(
     Raises:
         ValueError, TypeError: as `gan`, and where labels, classes or heads are missing or do not match.
     """
-    _known("ac_gan", options, gan, "conditional", "also")
-    count = _classes_of(data)
+    count = classes_of(data)
     if count is None:
         raise ValueError("data have no labels; games.ac_gan needs them (games.gan does not)")
     if getattr(generator, "classes", None) != count:
@@ -68,8 +68,8 @@ def ac_gan(
             error = error + F.cross_entropy(seen.real_heads, labels)
         return {"classification": weight * error}
 
-    game = gan(generator, discriminator, data, conditional=True, also=also, **options)
-    return _described(game, "ac_gan", classification=weight)
+    own: dict[str, Any] = {"name": "ac_gan", "settings": {"classification": weight}, "conditional": True, "also": also}
+    return contest(generator, discriminator, data, **own, **options)
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,7 @@ class Codes:
 
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
         """n codes (n, width)."""
-        categories = [F.one_hot(torch.randint(k, (n,), generator=rng), k) for k in self.categorical]
-        uniform = torch.rand(n, self.continuous, generator=rng) * 2 - 1
-        return torch.cat([*(code.to(uniform.dtype) for code in categories), uniform], 1)
+        return Prior(0, "normal", self.categorical, self.continuous)(n, rng)
 
     def information(self, heads: Tensor, codes: Tensor) -> Tensor:
         """L_I = H(c) + E log Q(c|x), in nats: a lower bound of the mutual information I(c; x).
@@ -165,7 +163,6 @@ def info_gan(
     Raises:
         ValueError, TypeError: as `gan`, and where codes, latents or heads do not fit.
     """
-    _known("info_gan", options, gan, "conditional", "prior", "also")
     codes = Codes() if codes is None else codes
     if not isinstance(codes, Codes):
         raise TypeError(f"codes must be a games.Codes, got {codes!r}")
@@ -174,19 +171,20 @@ def info_gan(
     latent = getattr(generator, "latent", 0)
     if latent < codes.width:
         raise ValueError(f"generator.latent must be at least codes.width = {codes.width}, got {latent}")
-    noise, uniform = latent - codes.width, getattr(generator, "prior", "normal") == "uniform"
-
-    def prior(n: int, rng: torch.Generator) -> Tensor:
-        free = torch.rand(n, noise, generator=rng) * 2 - 1 if uniform else torch.randn(n, noise, generator=rng)
-        return torch.cat([free, codes.draw(n, rng)], 1)
+    noise, kind = latent - codes.width, getattr(generator, "prior", "normal")
 
     def also(seen: Judged) -> dict[str, Tensor]:
         assert seen.fake_heads is not None
         return {"information": -weight * codes.information(seen.fake_heads, seen.batch.z[:, noise:])}
 
-    conditional = _conditional(data, generator=generator, discriminator=discriminator)
-    game = gan(generator, discriminator, data, conditional=conditional, prior=prior, also=also, **options)
-    return _described(game, "info_gan", information=weight, codes=[list(codes.categorical), codes.continuous])
+    own: dict[str, Any] = {
+        "name": "info_gan",
+        "settings": {"information": weight, "codes": [list(codes.categorical), codes.continuous]},
+        "conditional": conditional(data, generator=generator, discriminator=discriminator),
+        "prior": Prior(noise, kind, codes.categorical, codes.continuous),
+        "also": also,
+    }
+    return contest(generator, discriminator, data, **own, **options)
 
 
 def eb_gan(
@@ -219,7 +217,6 @@ def eb_gan(
     """
     if "loss" in options:
         raise TypeError("loss must be left out: this game has its own, losses.energy_based(margin)")
-    _known("eb_gan", options, gan, "loss", "conditional", "also")
     weight = finite("pulling_away", pulling_away, minimum=0)
     loss = losses.energy_based(margin)
 
@@ -230,14 +227,19 @@ def eb_gan(
             raise TypeError("discriminator must return (energies, codes), such as nets.AutoencoderDiscriminator")
         return {"pulling_away": weight * _pulling_away(seen.fake_heads)}
 
-    conditional = _conditional(data, generator=generator, discriminator=discriminator)
-    game = gan(generator, discriminator, data, loss=loss, conditional=conditional, also=also, **options)
-    return _described(game, "eb_gan", pulling_away=weight)
+    own: dict[str, Any] = {
+        "name": "eb_gan",
+        "settings": {"pulling_away": weight},
+        "conditional": conditional(data, generator=generator, discriminator=discriminator),
+        "loss": loss,
+        "also": also,
+    }
+    return contest(generator, discriminator, data, **own, **options)
 
 
 def _pulling_away(codes: Tensor) -> Tensor:
     """The mean squared cosine between two different rows of codes (N, d) (Zhao et al. 2017, equation 4)."""
-    directions = F.normalize(compute.gather(codes))
+    directions = F.normalize(distributed.gather(codes))
     cosines, n = directions @ directions.T, len(directions)
     return (cosines.square().sum() - cosines.diagonal().square().sum()) / (n * (n - 1))
 

@@ -14,7 +14,7 @@ E is the encoder, G the generator (the decoder), D the discriminator. All networ
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Unpack
 
@@ -22,16 +22,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import compute, losses
+from .. import distributed, losses
 from .._check import finite, one_of
-from ..engine import Batch, Game
+from ..game import Batch, Game
 from ..nets.encoders import Autoencoder, logits_and_features
-from ..penalties import Critic, Penalty
-from ._shared import Options, _at_rest, _conditional, _Contest, _described, _known, _labels_for, _Table
-from .adversarial import Judged, gan
-
-#: What the encoder and the autoencoder games learn with, where nothing else is asked for.
-_GENTLE = Options(lr=1e-3, betas=(0.9, 0.999))
+from ..penalties import Critic
+from .contest import Adversary, Judged, Options, Penalties, Table, conditional, labels_for, must_make
+from .gan import contest
 
 
 def vae(
@@ -76,13 +73,13 @@ def vae(
         raise ValueError(f"std must be above 0, and is for a gaussian likelihood only, got {std} ({likelihood})")
     weight = finite("beta", beta, minimum=0)
     both = _paired(generator, encoder, data, gaussian=True)
-    table = _Table(options, _GENTLE)
+    table = Table(options, lr=1e-3, betas=(0.9, 0.999))
     surprise = _bernoulli if likelihood == "bernoulli" else partial(_gaussian, std=std)
 
     def loss(batch: Batch) -> dict[str, Tensor]:
-        labels = _labels_for(both, batch)
-        mean, log_variance = table.run(encoder, batch.real, *labels)
-        rebuilt = table.run(generator, _drawn(mean, log_variance, batch.rng), *labels)
+        labels = labels_for(both, batch)
+        mean, log_variance = encoder(batch.real, *labels)
+        rebuilt = generator(_drawn(mean, log_variance, batch.rng), *labels)
         return {"loss": surprise(batch.real, rebuilt), "divergence": weight * _divergence(mean, log_variance)}
 
     players = {"autoencoder": table.making(both, loss)}
@@ -101,7 +98,7 @@ def aae(
     data: Any,
     *,
     loss: str | losses.Loss = "non_saturating",
-    penalty: str | Penalty | Sequence[str | Penalty] = (),
+    penalty: Penalties = (),
     turns: int = 1,
     **options: Unpack[Options],
 ) -> Game:
@@ -130,35 +127,33 @@ def aae(
         ValueError, TypeError: naming the argument, what came, and what would be right.
     """
     both = _paired(generator, encoder, data)
-    table = _Contest(loss, penalty, options)
+    adversary, table = Adversary(loss, penalty), Table(options)
 
     def encode(batch: Batch) -> Tensor:
-        return _mean(table.run(encoder, batch.real, *_labels_for(both, batch)))
+        return _mean(encoder(batch.real, *labels_for(both, batch)))
 
-    def judge(z: Tensor, batch: Batch) -> Tensor:
-        return table.run(discriminator, z, *_labels_for(discriminator, batch))
+    def critic(batch: Batch) -> Critic:
+        return Critic(discriminator, *labels_for(discriminator, batch))
 
     def autoencoder_loss(batch: Batch) -> Tensor:
-        rebuilt = table.run(generator, encode(batch), *_labels_for(both, batch))
+        rebuilt = generator(encode(batch), *labels_for(both, batch))
         return F.mse_loss(rebuilt, batch.real)
 
     def discriminator_loss(batch: Batch) -> dict[str, Tensor]:
         with torch.no_grad():
             codes = encode(batch)
-        critic = Critic(discriminator, *_labels_for(discriminator, batch))
-        terms = {"loss": table.rule.discriminator(judge(batch.z, batch), judge(codes, batch))}
-        return terms | table.penalties(critic, batch.z, codes, batch)
+        return adversary.discriminator(critic(batch), batch.z, codes, batch)[0]
 
-    def encoder_loss(batch: Batch) -> Tensor:
-        return table.rule.generator(judge(batch.z, batch), judge(encode(batch), batch))
+    def encoder_loss(batch: Batch) -> dict[str, Tensor]:
+        return adversary.generator(critic(batch), batch.z, encode(batch), batch)[0]
 
     players = {
         "autoencoder": table.making(both, autoencoder_loss),
-        "discriminator": table.judging(discriminator, discriminator_loss, turns),
+        "discriminator": table.judging(discriminator, discriminator_loss, adversary, turns),
         "encoder": table.making(encoder, encoder_loss),
     }
-    game = table.game("aae", players, data, {}, generator="autoencoder")
-    return _fitting(game, encoder, lambda batch: judge(batch.z, batch))
+    game = table.game("aae", players, data, {}, adversary, generator="autoencoder")
+    return _fitting(game, encoder, lambda batch: critic(batch).judge(batch.z)[0])
 
 
 def vae_gan(
@@ -203,46 +198,46 @@ def vae_gan(
     one_of("loss", loss, ("non_saturating", "minimax"))
     weight = finite("similarity", similarity, minimum=0)
     both = _paired(generator, encoder, data, discriminator, gaussian=True)
-    table = _Contest(loss, (), options)
+    adversary, table = Adversary(loss, ()), Table(options)
 
     def judge(x: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        return table.run(partial(logits_and_features, discriminator), x, *_labels_for(both, batch))
+        return logits_and_features(discriminator, x, *labels_for(both, batch))
 
     def posterior(batch: Batch) -> tuple[Tensor, Tensor]:
-        return table.run(encoder, batch.real, *_labels_for(both, batch))
+        return encoder(batch.real, *labels_for(both, batch))
 
     def rebuild(batch: Batch) -> Tensor:
-        return table.run(generator, _drawn(*posterior(batch), batch.rng), *_labels_for(both, batch))
+        return generator(_drawn(*posterior(batch), batch.rng), *labels_for(both, batch))
 
     def difference(features: Tensor, of_real: Tensor) -> Tensor:
         return 0.5 * (features - of_real).square().sum(1).mean()
 
     def encoder_loss(batch: Batch) -> dict[str, Tensor]:
         mean, log_variance = posterior(batch)
-        rebuilt = table.run(generator, _drawn(mean, log_variance, batch.rng), *_labels_for(both, batch))
+        rebuilt = generator(_drawn(mean, log_variance, batch.rng), *labels_for(both, batch))
         similar = difference(judge(rebuilt, batch)[1], judge(batch.real, batch)[1])
         return {"loss": _divergence(mean, log_variance), "similarity": similar}
 
     def generator_loss(batch: Batch) -> dict[str, Tensor]:
         with torch.no_grad():
             z, (_, wanted) = _drawn(*posterior(batch), batch.rng), judge(batch.real, batch)
-        rebuilt_logits, features = judge(table.run(generator, z, *_labels_for(both, batch)), batch)
-        fake_logits, _ = judge(table.run(generator, batch.z, *_labels_for(both, batch)), batch)
-        adversarial = table.rule.generator(None, rebuilt_logits) + table.rule.generator(None, fake_logits)
+        rebuilt_logits, features = judge(generator(z, *labels_for(both, batch)), batch)
+        fake_logits, _ = judge(generator(batch.z, *labels_for(both, batch)), batch)
+        adversarial = adversary.rule.generator(None, rebuilt_logits) + adversary.rule.generator(None, fake_logits)
         return {"loss": adversarial, "similarity": weight * difference(features, wanted)}
 
     def discriminator_loss(batch: Batch) -> Tensor:
         with torch.no_grad():
-            rebuilt, fake = rebuild(batch), table.run(generator, batch.z, *_labels_for(both, batch))
+            rebuilt, fake = rebuild(batch), generator(batch.z, *labels_for(both, batch))
         (real, _), (fake_1, _), (fake_2, _) = (judge(x, batch) for x in (batch.real, rebuilt, fake))
         return F.softplus(-real).mean() + F.softplus(fake_1).mean() + F.softplus(fake_2).mean()
 
     players = {
         "encoder": table.making(encoder, encoder_loss),
         "generator": table.making(generator, generator_loss),
-        "discriminator": table.judging(discriminator, discriminator_loss, turns),
+        "discriminator": table.judging(discriminator, discriminator_loss, adversary, turns),
     }
-    game = table.game("vae_gan", players, data, {"similarity": weight})
+    game = table.game("vae_gan", players, data, {"similarity": weight}, adversary, encoder=encoder)
     return _fitting(game, encoder, lambda batch: judge(batch.real, batch)[0])
 
 
@@ -253,7 +248,7 @@ def bigan(
     data: Any,
     *,
     loss: str | losses.Loss = "non_saturating",
-    penalty: str | Penalty | Sequence[str | Penalty] = (),
+    penalty: Penalties = (),
     turns: int = 1,
     **options: Unpack[Options],
 ) -> Game:
@@ -284,24 +279,23 @@ def bigan(
         ValueError, TypeError: naming the argument, what came, and what would be right.
     """
     both = _paired(generator, encoder, data, discriminator)
-    table = _Contest(loss, penalty, options)
-    rule = table.rule
+    adversary, table = Adversary(loss, penalty), Table(options)
+    rule = adversary.rule
 
     def pairs(batch: Batch) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        labels = _labels_for(both, batch)
-        said = table.run(encoder, batch.real, *labels)
+        labels = labels_for(both, batch)
+        said = encoder(batch.real, *labels)
         code = _drawn(said[0], said[1], batch.rng) if isinstance(said, tuple) else said
-        return (batch.real, code), (table.run(generator, batch.z, *labels), batch.z)
+        return (batch.real, code), (generator(batch.z, *labels), batch.z)
 
     def judge(x: Tensor, z: Tensor, batch: Batch) -> Tensor:
-        return table.run(discriminator, x, z, *_labels_for(both, batch))
+        return discriminator(x, z, *labels_for(both, batch))
 
     def discriminator_loss(batch: Batch) -> dict[str, Tensor]:
         with torch.no_grad():
             real, fake = pairs(batch)
-        terms = {"loss": rule.discriminator(judge(*real, batch), judge(*fake, batch))}
-        critic = Critic(_Joined(discriminator, batch.real.shape[1:]), *_labels_for(both, batch))
-        return terms | table.penalties(critic, _joined(*real), _joined(*fake), batch)
+        critic = Critic(_Joined(discriminator, batch.real.shape[1:]), *labels_for(both, batch))
+        return adversary.discriminator(critic, _joined(*real), _joined(*fake), batch)[0]
 
     def generator_loss(batch: Batch) -> Tensor:
         real_logits, fake_logits = (judge(*pair, batch) for pair in pairs(batch))
@@ -310,10 +304,10 @@ def bigan(
         return rule.discriminator(fake_logits, real_logits)
 
     players = {
-        "discriminator": table.judging(discriminator, discriminator_loss, turns),
+        "discriminator": table.judging(discriminator, discriminator_loss, adversary, turns),
         "generator": table.making(both, generator_loss),
     }
-    game = table.game("bigan", players, data, {})
+    game = table.game("bigan", players, data, {}, adversary)
     return _fitting(game, encoder, lambda batch: judge(batch.real, batch.z, batch))
 
 
@@ -348,55 +342,31 @@ def lr_gan(
     Raises:
         ValueError, TypeError: naming the argument, what came, and what would be right.
     """
-    _known("lr_gan", options, gan, "conditional", "also")
     weight = finite("latent_l1", latent_l1, minimum=0)
     both = _paired(generator, encoder, data, discriminator)
-    table = _Table(Options(**{k: options[k] for k in ("device", "precision") if k in options}))  # type: ignore[typeddict-item]
 
     def also(seen: Judged) -> dict[str, Tensor]:
         if seen.player == "discriminator":
             return {}
-        found = _mean(table.run(encoder, seen.fake, *_labels_for(both, seen.batch)))
+        found = _mean(encoder(seen.fake, *labels_for(both, seen.batch)))
         return {"latent_l1": weight * (seen.batch.z - found).abs().mean()}
 
-    game = gan(both, discriminator, data, conditional=both.classes is not None, also=also, **options)
-    return _fitting(_described(game, "lr_gan", latent_l1=weight), encoder)
+    own: dict[str, Any] = {"name": "lr_gan", "settings": {"latent_l1": weight}, "also": also}
+    game = contest(both, discriminator, data, conditional=both.classes is not None, **own, **options)
+    return _fitting(game, encoder)
 
 
-@torch.no_grad()
 def encode(game: Game, x: Tensor, labels: Tensor | None = None) -> Tensor:
-    """The codes (N, latent) of samples x (N, …), on the CPU: E(x), or the mean of q(z|x). First built in chapter 11.
+    """The codes (N, latent) of samples x (N, …), on the CPU; see `Generator.encode`. First built in chapter 11.
 
     The encoder is the averaged one where it moves together with the generator (`vae`, `aae`, `bigan`, `lr_gan`).
-
-    Args:
-        game: a game with an encoder.
-        x: samples like those of the data, as float32.
-        labels: classes (N,), for an encoder that takes them.
-
-    Raises:
-        TypeError: the game has no encoder.
     """
-    maker = game.generator if game.average is None else game.average
-    encoder = maker.encoder if isinstance(maker, Autoencoder) else None
-    if encoder is None and "encoder" in game.players:
-        encoder = game.players["encoder"].net
-    if encoder is None:
-        raise TypeError(f"this game has no encoder; its players are: {', '.join(game.players)}")
-    with _at_rest(encoder):
-        return _mean(encoder(x.to(game.device), *(() if labels is None else (labels.to(game.device),)))).cpu()
+    return game.snapshot().encode(x, labels)
 
 
-@torch.no_grad()
 def rebuild(game: Game, x: Tensor, labels: Tensor | None = None) -> Tensor:
-    """G(E(x)), samples (N, …) on the CPU: what is left of x (N, …) after its code; arguments as in `encode`.
-
-    First built in chapter 11.
-    """
-    z = encode(game, x, labels)
-    maker = game.generator if game.average is None else game.average
-    with _at_rest(maker):
-        return maker(z.to(game.device), *(() if labels is None else (labels.to(game.device),))).cpu()
+    """G(E(x)), samples (N, …) on the CPU; see `Generator.rebuild`. First built in chapter 11."""
+    return game.snapshot().rebuild(x, labels)
 
 
 def _paired(
@@ -407,32 +377,28 @@ def _paired(
     if gaussian and both.prior != "normal":
         raise ValueError(f"generator.prior must be 'normal', which the divergence is measured from, got {both.prior!r}")
     nets = {"generator": generator, "encoder": encoder}
-    _conditional(data, **nets, **({} if discriminator is None else {"discriminator": discriminator}))
+    conditional(data, **nets, **({} if discriminator is None else {"discriminator": discriminator}))
     return both
 
 
-@torch.no_grad()
 def _fitting(game: Game, encoder: nn.Module, judge: Callable[[Batch], Tensor] | None = None) -> Game:
     """The game, once samples are seen to have the data's shape, codes that of z, and logits one number each."""
-    batch = game.draw("encoder")
-    made, wanted = tuple(game.sample(1).shape[1:]), tuple(batch.real.shape[1:])
-    if made != wanted:
-        raise ValueError(f"the generator's samples have shape {made}, but those of the data {wanted}")
-    with _at_rest(encoder):
-        said = encoder(batch.real, *_labels_for(encoder, batch))
-    if game.settings["game"] in ("vae", "vae_gan") and not isinstance(said, tuple):
-        raise TypeError("the encoder must return (mean, log-variance), such as nets.MLPEncoder(gaussian=True)")
-    for code in said if isinstance(said, tuple) else (said,):
-        if code.shape != batch.z.shape:
-            raise ValueError(f"the encoder's codes must have shape {tuple(batch.z.shape)}, got {tuple(code.shape)}")
-    if judge is not None:
-        with _at_rest(game.discriminator):
-            logits = judge(batch)
-        if logits.shape != (len(batch.z),):
-            raise ValueError(
-                f"the discriminator must return logits of shape ({len(batch.z)},), got {tuple(logits.shape)}"
-            )
-    return game
+
+    def codes(batch: Batch) -> None:
+        said = encoder(batch.real, *labels_for(encoder, batch))
+        if game.settings["game"] in ("vae", "vae_gan") and not isinstance(said, tuple):
+            raise TypeError("the encoder must return (mean, log-variance), such as nets.MLPEncoder(gaussian=True)")
+        for code in said if isinstance(said, tuple) else (said,):
+            if code.shape != batch.z.shape:
+                raise ValueError(f"the encoder's codes must have shape {tuple(batch.z.shape)}, got {tuple(code.shape)}")
+
+    def logits(batch: Batch) -> None:
+        assert judge is not None
+        said, wanted = judge(batch), (len(batch.z),)
+        if said.shape != wanted:
+            raise ValueError(f"the discriminator must return logits of shape {wanted}, got {tuple(said.shape)}")
+
+    return must_make(game, (encoder, codes), *([] if judge is None else [(game.discriminator, logits)]))
 
 
 def _drawn(mean: Tensor, log_variance: Tensor, rng: torch.Generator) -> Tensor:
@@ -449,7 +415,7 @@ def _divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
 def _gaussian(x: Tensor, mean: Tensor, std: float | None) -> Tensor:
     """-log N(x; mean, σ² I) for a sample, mean over the batch; σ² the batch's mean squared error if it is not given."""
     errors = (x - mean).square().flatten(1).mean(1)
-    error, d = compute.gather(errors).mean(), x[0].numel()
+    error, d = distributed.global_mean(errors.mean()), x[0].numel()
     if std is None:
         return 0.5 * d * (torch.log(2 * math.pi * error) + 1)
     return 0.5 * d * (error / std**2 + math.log(2 * math.pi * std**2))

@@ -13,10 +13,10 @@ from dataclasses import replace
 from typing import Any
 
 from .._check import positive_int
-from ..engine import Batch, Game
+from ..game import Batch, Game
 from ..nets import ProgressiveDiscriminator, ProgressiveGenerator, at_level
-from ._shared import Terms, _described, _known
-from .adversarial import gan
+from .contest import Terms
+from .gan import contest
 
 
 def progressive_gan(
@@ -46,7 +46,6 @@ def progressive_gan(
     Raises:
         ValueError, TypeError: as `gan`, and where the networks cannot grow.
     """
-    _known("progressive_gan", options, gan, "conditional")
     positive_int("stage", stage)
     for role, net, kind in (
         ("generator", generator, ProgressiveGenerator),
@@ -55,7 +54,8 @@ def progressive_gan(
         if not isinstance(net, kind):
             raise TypeError(f"{role} must be a nets.{kind.__name__}, which grows, got {type(net).__name__}")
     defaults = {"loss": "wasserstein", "penalty": "gradient_penalty", "lr": 1e-3, "betas": (0.0, 0.99)}
-    game = gan(generator, discriminator, data, **{**defaults, **options})
+    own: dict[str, Any] = {"name": "progressive_gan", "settings": {"stage": stage}}
+    game = contest(generator, discriminator, data, **own, **{**defaults, **options})
 
     def grown(loss: Callable[[Batch], Terms]) -> Callable[[Batch], Terms]:
         def at_its_level(batch: Batch) -> Terms:
@@ -68,7 +68,7 @@ def progressive_gan(
 
     for player in game.players.values():
         player.loss = grown(player.loss)
-    return _described(game, "progressive_gan", stage=stage)
+    return game
 
 
 def _level(step: int, stage: int) -> float:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ganlib import _check, compute
+from ganlib import _check, distributed
 
 __all__ = [
     "ConditionalBatchNorm",
@@ -84,7 +84,7 @@ class MinibatchDiscrimination(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, features) -> (N, features + kernels)."""
         m = cast(Tensor, self.t(x)).view(len(x), *self.shape)
-        closeness = (-(m[:, None] - compute.gather(m)[None]).abs().sum(3)).exp().sum(1)
+        closeness = (-(m[:, None] - distributed.gather(m)[None]).abs().sum(3)).exp().sum(1)
         return torch.cat([x, closeness.to(x.dtype)], 1)
 
 

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ganlib import compute, nets
-from ganlib.engine import Game
+from ganlib.game import Game
+from ganlib.generator import Generator, Prior, at_rest
 from ganlib.nets._base import _LabelCode
 from ganlib.nets.images import _ImageGenerator
 
@@ -70,7 +71,7 @@ class Live(anywidget.AnyWidget):
 
 
 def live(
-    generator: nn.Module | Game,
+    generator: nn.Module | Game | Generator,
     *,
     shape: Sequence[int] | None = None,
     names: Sequence[str] | None = None,
@@ -106,10 +107,11 @@ def live(
             pixels a side, weights above `WEIGHTS_LIMIT` bytes or too large for half precision, names that are not one a
             class, no words in `alt`.
     """
-    if isinstance(generator, Game):
-        if generator._prior is not None:
+    if isinstance(generator, Game | Generator):
+        made = generator.snapshot() if isinstance(generator, Game) else generator
+        if not isinstance(made.prior, Prior) or made.prior.free != made.latent:
             raise ValueError("generator is of a game with a prior of its own: the page draws a normal or a uniform z")
-        generator = generator.generator if generator.average is None else generator.average
+        generator = made.maker
     if isinstance(generator, nets.Autoencoder):
         generator = generator.generator
     if not isinstance(generator, nn.Module):
@@ -117,16 +119,12 @@ def live(
     if not alt.strip():
         raise ValueError("alt must say in words what a picture shows")
     tape = _Tape()
-    was_training = generator.training
-    generator.eval()
-    try:
+    with at_rest(generator):
         latent = _write(tape, generator)
         classes = getattr(generator, "classes", None)
         prior = getattr(generator, "prior", "normal")
         z, shape = _first(generator, latent, classes, prior, shape, seed)
         directions = _directions(generator, latent, classes, prior)
-    finally:
-        generator.train(was_training)
     if classes is None and names is not None:
         raise ValueError("names must be left out: the generator has no classes")
     names = [str(name) for name in (range(classes or 0) if names is None else names)]

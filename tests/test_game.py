@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch import nn
 
-from ganlib import Game, Player, engine, toys
-from ganlib.engine import NonFiniteLoss, cosine
+from ganlib import Game, NonFiniteLoss, Player, compute, generator, toys
+from ganlib.game import Batch
+from ganlib.schedule import cosine
 
 from .tiny import TinyDiscriminator, TinyGenerator, everything, same, tiny_data, tiny_game
 
@@ -194,7 +195,7 @@ def test_a_non_finite_loss_stops_with_step_and_player_and_keeps_good_weights(pla
     game, inner = tiny_game(), None
     inner = game.players[player].loss
 
-    def poisoned(batch: engine.Batch):
+    def poisoned(batch: Batch):
         result = inner(batch)
         loss = result["loss"] if isinstance(result, dict) else result
         return loss * float("nan") if batch.step == 3 else loss
@@ -237,7 +238,7 @@ def test_sample_is_seeded_averaged_and_in_evaluation_mode():
     assert not torch.equal(a, game.sample(700, seed=1)) and not torch.equal(a, game.sample(700, averaged=False))
     assert game.generator.training
     assert game.average is not None
-    z = game.draw_latent(3, engine.compute.generator(0, "sample"))
+    z = game.draw_latent(3, compute.generator(0, "sample"))
     assert torch.equal(game.sample(3), game.average(z))
 
 
@@ -368,8 +369,8 @@ def test_a_prior_and_a_sampler_of_the_game_are_used():
     game = own_game(prior=prior, sampler=lambda net, b: net(b.z) + 100 * b.real)
     assert game.latent == 3 and set(game.draw("generator").z.flatten().tolist()) == {0.0, 1.0}
     assert game.average is not None
-    z = prior(5, engine.compute.generator(0, "sample"))
-    real = game._draw_data(5, engine.compute.generator(0, "sample", "data"))[0]
+    z = prior(5, compute.generator(0, "sample"))
+    real = game._draw_data(5, compute.generator(0, "sample", "data"))[0]
     assert torch.equal(game.sample(5), game.average(z) + 100 * real)
     with pytest.raises(ValueError, match=r"prior\(n, rng\) must return z of shape \(n, 4\), got \(2, 3\) for n = 2"):
         own_game(prior=prior, latent=4)
@@ -394,9 +395,9 @@ def test_data_of_another_type_than_the_networks_are_refused():
 
 
 def test_labels_are_spread_and_checked():
-    assert engine.spread_labels(None, 3, None) is None
-    assert engine.spread_labels(None, 5, 3).tolist() == [0, 1, 2, 0, 1]  # type: ignore[union-attr]
-    assert engine.spread_labels([7, 2], 3, 10).tolist() == [7, 2, 7]  # type: ignore[union-attr]
+    assert generator.spread_labels(None, 3, None) is None
+    assert generator.spread_labels(None, 5, 3).tolist() == [0, 1, 2, 0, 1]  # type: ignore[union-attr]
+    assert generator.spread_labels([7, 2], 3, 10).tolist() == [7, 2, 7]  # type: ignore[union-attr]
     for labels, message in (
         ([10], "must lie in 0 … 9"),
         ([-1], "must lie in"),
@@ -404,9 +405,9 @@ def test_labels_are_spread_and_checked():
         ([], "at least one"),
     ):
         with pytest.raises(ValueError, match=message):
-            engine.spread_labels(labels, 2, 10)
+            generator.spread_labels(labels, 2, 10)
     with pytest.raises(ValueError, match="not conditional"):
-        engine.spread_labels([1], 2, None)
+        generator.spread_labels([1], 2, None)
 
 
 def test_no_bar_where_nobody_watches(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):

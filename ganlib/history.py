@@ -1,0 +1,82 @@
+"""The record of a game: losses of every round, what was watched, and the ways to look at it elsewhere."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+
+    from .game import Game
+
+__all__ = ["History", "tensorboard"]
+
+
+@dataclass
+class History:
+    """What happened, one entry a round: `history["generator"]` is the list of the generator's losses.
+
+    Attributes:
+        losses: player -> its loss in each round (the mean over its turns); "player.term" -> further terms.
+        watched: what `watch` returned, each with the "step" it was called after.
+        seconds: seconds of play so far.
+    """
+
+    losses: dict[str, list[float]]
+    watched: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def __getitem__(self, player: str) -> list[float]:
+        if player not in self.losses:
+            raise KeyError(f"no player {player!r} in this history; its players are: {', '.join(self.losses)}")
+        return self.losses[player]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.losses.values())))
+
+    def add(self, losses: dict[str, float]) -> None:
+        """A round more. A term that is new, or missing (a lazy penalty), was 0 in the other rounds."""
+        rounds = len(self)
+        for name in [*self.losses, *(name for name in losses if name not in self.losses)]:
+            self.losses.setdefault(name, [0.0] * rounds).append(losses.get(name, 0.0))
+
+    def frame(self) -> pandas.DataFrame:
+        """The losses as a pandas frame: one row a round (index "step", from 1), one column a player."""
+        import pandas
+
+        return pandas.DataFrame(self.losses, index=pandas.RangeIndex(1, len(self) + 1, name="step"))
+
+    def write_csv(self, path: str | Path, after: int = 0) -> None:
+        """Write the losses as a table, a row a round with its step; rows up to `after`, if any, are there already."""
+        with open(path, "a" if after else "w", newline="", encoding="utf8") as file:
+            rows = csv.writer(file)
+            if not after:
+                rows.writerow(["step", *self.losses])
+            for step in range(after, len(self)):
+                rows.writerow([step + 1, *(f"{values[step]:.6g}" for values in self.losses.values())])
+
+
+def tensorboard(folder: str | Path) -> Callable[[Game], None]:
+    """A `watch` that writes each loss of the last round to TensorBoard, under its name in the history.
+
+    Args:
+        folder: of the event files; see them with `tensorboard --logdir FOLDER`.
+
+    Raises:
+        ModuleNotFoundError: TensorBoard is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError("tensorboard is not installed: pip install tensorboard") from None
+    writer = SummaryWriter(str(folder))
+
+    def watch(game: Game) -> None:
+        for name, values in game.history.losses.items():
+            writer.add_scalar(name, values[-1], game.step)
+
+    return watch
