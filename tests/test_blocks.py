@@ -100,10 +100,113 @@ def test_packed_by_name() -> None:
         (nets.MLPDiscriminator(minibatch_std=True), True),
         (nets.Packed(nets.MLPDiscriminator(4)), True),
         (nn.Sequential(nets.MinibatchDiscrimination(3)), True),
+        (nets.VirtualBatchNorm(3, 2), True),
+        (nets.ShuffleDiscriminator(spectral_norm=True), False),
+        (nets.TwoHeaded(nets.ShuffleDiscriminator(), 3), False),
+        (nets.PatchDiscriminator(), False),
+        (nets.UNet(), True),  # dropout draws
+        (nets.UNet(dropout=0), False),
+        (nets.ProgressiveDiscriminator(), True),
     ],
 )
 def test_what_mixes_samples_says_so(net: nn.Module, expected: bool) -> None:
     assert nets.mixes_samples(net) == expected
+
+
+class Spread(nn.Module):
+    """A stranger's layer: how much the samples differ."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x, x.std(0, keepdim=True).expand_as(x)], 1)
+
+
+class Flipped(nn.Linear):
+    """A layer with a forward of its own, which subtracts another sample."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x - x.flip(0))
+
+
+class Wrapped(nn.Module):
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.module(x).flatten()
+
+
+class Trusted(Wrapped):
+    mixes_samples = False
+
+
+class Noted(nets.MLPDiscriminator):
+    mixes_samples = True
+
+
+def known() -> nn.Sequential:
+    """Layers of torch that treat samples one by one."""
+    convolutions = [nn.Conv2d(1, 4, 3, 2, 1), nn.GroupNorm(2, 4), nn.SiLU(), nn.InstanceNorm2d(4), nn.AvgPool2d(2)]
+    return nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(16, 3), nn.LayerNorm(3), nn.LeakyReLU(), nn.Identity())
+
+
+def hooked() -> nn.Module:
+    net = nn.Sequential(nn.Linear(2, 2))
+    net[0].register_forward_hook(lambda _, __, out: out - out.mean(0))
+    return net
+
+
+def patched() -> nn.Module:
+    net = nn.Linear(2, 2)
+    net.forward = lambda x: x - x.mean(0)  # type: ignore[method-assign]
+    return net
+
+
+@pytest.mark.parametrize(
+    ("net", "expected"),
+    [
+        (nn.Sequential(nn.Linear(2, 2), Spread()), True),
+        (nn.Sequential(Flipped(2, 2)), True),
+        (Wrapped(nets.MLPDiscriminator()), True),
+        (Trusted(nets.MLPDiscriminator()), False),
+        (Trusted(nn.Sequential(nn.BatchNorm1d(2), Spread())), False),  # it vouches for all within
+        (nn.Sequential(Trusted(nn.Identity()), nn.Linear(2, 1)), False),
+        (nn.Sequential(Trusted(nn.Identity()), nn.BatchNorm1d(2)), True),
+        (Noted(), True),
+        (known(), False),
+        (penalties.spectral_norm(known()), False),
+        (nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)), False),
+        (penalties.spectral_norm(nn.Sequential(Flipped(2, 2))), True),
+        *((nn.Sequential(draws), True) for draws in (nn.Dropout(), nn.Dropout2d(), nn.AlphaDropout(), nn.RReLU())),
+        (nn.Sequential(nn.BatchNorm2d(3)), True),
+        (nn.InstanceNorm2d(3, track_running_stats=True), True),
+        (nn.Softmax(0), True),
+        (nn.MultiheadAttention(4, 2, dropout=0.1), True),  # its dropout is no module
+        (nn.Flatten(0), True),
+        (nn.Unflatten(0, (2, -1)), True),
+        (nn.Unflatten(1, (2, -1)), False),
+        (hooked(), True),
+        (patched(), True),
+    ],
+)
+def test_strangers_are_judged_apart_unless_they_say_otherwise(net: nn.Module, expected: bool) -> None:
+    assert nets.mixes_samples(net) == expected
+
+
+@pytest.mark.parametrize(
+    "net", [known(), penalties.spectral_norm(known()).eval(), nets.ShuffleDiscriminator(16).eval()]
+)
+def test_what_does_not_mix_says_the_same_in_any_batch(net: nn.Module) -> None:
+    x = torch.randn(6, 1, *[8 if isinstance(net, nn.Sequential) else 16] * 2)
+    with torch.no_grad():
+        assert not nets.mixes_samples(net) and torch.allclose(net(x), torch.cat([net(x[:2]), net(x[2:])]), atol=1e-6)
+
+
+def test_what_a_network_says_of_itself_is_yes_or_no() -> None:
+    net = nn.Identity()
+    net.mixes_samples = "no"  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="mixes_samples of Identity must be True or False, got 'no'"):
+        nets.mixes_samples(net)
 
 
 # Attention.
@@ -129,7 +232,9 @@ def test_attention_can_be_differentiated_twice() -> None:
     assert torch.autograd.gradgradcheck(block, double(1, 4, 2, 2).requires_grad_())
 
 
-@pytest.mark.parametrize(("size", "side"), [(16, 8), (28, 14), (32, 16), (64, 16)])
+@pytest.mark.parametrize(
+    ("size", "side"), [(16, 8), (20, 10), (24, 12), (28, 14), (32, 16), (40, 10), (56, 14), (64, 16)]
+)
 def test_attention_looks_at_the_largest_side_up_to_16(size: int, side: int) -> None:
     g = nets.DCGANGenerator(size, 1, 5, 4, attention=True)
     d = nets.DCGANDiscriminator(size, 1, 4, attention=True, minibatch_std=True)

@@ -26,7 +26,7 @@ IMAGE_CONDITIONS = [*CONDITIONS, ("batch_norm", "projection")]
 @settings(deadline=None, max_examples=25)
 @given(
     pair=st.sampled_from(list(PAIRS)),
-    size=st.sampled_from([16, 28, 32, 64]),
+    size=st.sampled_from([16, 20, 24, 28, 32, 40, 56, 64]),
     channels=st.sampled_from([1, 3]),
     latent=st.integers(1, 9),
     width=st.integers(1, 5),
@@ -238,13 +238,34 @@ def test_on_cuda() -> None:
             assert d(g(torch.randn(8, 64, device="cuda"), labels), labels).dtype == torch.float32
 
 
+# Sizes.
+
+
+def test_sides_that_fit() -> None:
+    sides = [16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256]
+    assert [size for size in range(1, 257) if nets.fits(size)] == sides
+    with pytest.raises(ValueError, match=r"size must be a whole number of at least 1, got 28\.0"):
+        nets.fits(28.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize(("size", "base"), [(48, 6), (80, 5), (224, 7), (256, 4)])
+def test_sides_are_halved_to_4_to_7_pixels(pair: str, size: int, base: int) -> None:
+    make_g, make_d = PAIRS[pair]
+    g, d = make_g(size, width=1), make_d(size, width=1)
+    with torch.no_grad():
+        images = g(torch.randn(2, 64))
+        assert images.shape == (2, 1, size, size) and d(images).shape == (2,)
+    assert g.base == d.base == base and g.project.out_features == g.base**2 * g.net[0].num_features
+
+
 # Bad input.
 
 
 @pytest.mark.parametrize("make", [*PAIRS["dcgan"], *PAIRS["shuffle"]])
-@pytest.mark.parametrize("size", [30, 8, 14, 24, 56, 100])
-def test_wrong_sizes_are_refused_by_name(make: Any, size: int) -> None:
-    with pytest.raises(ValueError, match=f"size must be 28 or a power of two from 16, got {size}"):
+@pytest.mark.parametrize(("size", "near"), [(8, "16 or 20"), (14, "16 or 20"), (30, "28 or 32"), (100, "96 or 112")])
+def test_wrong_sizes_are_refused_by_name(make: Any, size: int, near: str) -> None:
+    with pytest.raises(ValueError, match=f"size must be m·2\\^k .* such as {near}, got {size}$"):
         make(size)
 
 

@@ -7,6 +7,8 @@ Ways to take labels in: "concatenation" puts a one-hot code beside the input (Mi
 https://arxiv.org/abs/1411.1784), "embedding" a learned one, and "projection", for discriminators, adds the inner
 product <embed(y), features(x)> to the logit (Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637, equation 3);
 "batch_norm", for image generators, gives each class its own scale and shift in BatchNorm (`ConditionalBatchNorm`).
+
+`describe` tells in plain JSON how a network of this package was made, and `build` makes it again.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from ganlib.nets.blocks import (
     mixes_samples,
 )
 from ganlib.nets.clustered import Clustered
+from ganlib.nets.described import build, describe
 from ganlib.nets.encoders import (
     Autoencoder,
     AutoencoderDiscriminator,
@@ -33,7 +36,7 @@ from ganlib.nets.encoders import (
     TwoHeaded,
     logits_and_features,
 )
-from ganlib.nets.images import DCGANDiscriminator, DCGANGenerator, ShuffleDiscriminator, ShuffleGenerator
+from ganlib.nets.images import DCGANDiscriminator, DCGANGenerator, ShuffleDiscriminator, ShuffleGenerator, fits
 from ganlib.nets.points import MLPDiscriminator, MLPGenerator
 from ganlib.nets.progressive import (
     EqualisedConv2d,
@@ -84,6 +87,9 @@ __all__ = [
     "UNet",
     "VirtualBatchNorm",
     "at_level",
+    "build",
+    "describe",
+    "fits",
     "logits_and_features",
     "mixes_samples",
     "parameters_count",

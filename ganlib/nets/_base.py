@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
+import functools
+from collections.abc import Callable
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -48,6 +50,29 @@ def _full_precision(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
+def _remembering(init: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(init)
+    def remember(net: _Net, /, *args: Any, **kwargs: Any) -> None:
+        net.__dict__.setdefault("_made_with", (args, kwargs))  # the outermost of several constructors comes first
+        init(net, *args, **kwargs)
+
+    return remember
+
+
+class _Net(nn.Module):
+    """A network that remembers the arguments it was made with, for `nets.describe`."""
+
+    _made_with: tuple[tuple[Any, ...], dict[str, Any]] = (), {}
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = _remembering(cls.__init__)  # type: ignore[method-assign]
+
+
 class _LabelCode(nn.Module):
     """Labels (N,) -> vectors (N, width): one-hot, learned, or of width 0 without classes."""
 
@@ -65,7 +90,7 @@ class _LabelCode(nn.Module):
         return F.one_hot(labels, cast(int, self.classes)).to(dtype)
 
 
-class _Generator(nn.Module):
+class _Generator(_Net):
     """What generators share: `latent`, `classes`, `prior`, and the vector that goes in."""
 
     prior: str = "normal"
@@ -85,7 +110,7 @@ class _Generator(nn.Module):
         return torch.cat([z, self.code(labels, z.dtype)], 1) if self.code.width else z
 
 
-class _Discriminator(nn.Module):
+class _Discriminator(_Net):
     """What discriminators share: `classes`, and the logit made from features and labels."""
 
     def __init__(self, classes: int | None, condition: str, embedding: int) -> None:

@@ -1,7 +1,8 @@
 """Blocks that networks are built from: layers in which samples meet, attention, and normalisation with a condition.
 
 Where samples meet in a discriminator it can judge how much they differ, and a generator that makes one thing only is
-found out. Real and generated samples must not meet there: `mixes_samples` tells a game to judge them apart.
+found out. Real and generated samples must not meet there: `mixes_samples` tells a game to judge them apart. A network
+or a layer can say it itself, by an attribute of that name.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils import parametrizations, parametrize
 
 from ganlib import _check, distributed
+from ganlib.nets._base import _Net
 
 __all__ = [
     "ConditionalBatchNorm",
@@ -26,9 +28,61 @@ __all__ = [
 ]
 
 
+_DIMENSIONAL = """Conv ConvTranspose AdaptiveAvgPool AdaptiveMaxPool AvgPool MaxPool LPPool InstanceNorm CircularPad
+    ConstantPad ReflectionPad ReplicationPad ZeroPad""".split()
+_PLAIN = """Identity Sequential ModuleList ModuleDict ParameterList ParameterDict Linear Embedding Flatten Unflatten
+    GroupNorm LayerNorm RMSNorm LocalResponseNorm Upsample UpsamplingBilinear2d UpsamplingNearest2d ChannelShuffle
+    PixelShuffle PixelUnshuffle Fold Unfold CELU ELU GELU Hardshrink Hardsigmoid Hardswish Hardtanh LeakyReLU LogSigmoid
+    Mish PReLU ReLU ReLU6 SELU Sigmoid SiLU Softmax2d Softplus Softshrink Softsign Tanh Tanhshrink Threshold""".split()
+_ONE_BY_ONE = {
+    *(getattr(nn, name) for name in _PLAIN),
+    *(getattr(nn, f"{name}{d}d") for name in _DIMENSIONAL for d in (1, 2, 3)),
+    parametrize.ParametrizationList,
+    parametrizations._Orthogonal,
+    parametrizations._SpectralNorm,
+    parametrizations._WeightNorm,
+}
+
+
+def _one_by_one(module: nn.Module) -> bool:
+    """Whether a module, its children aside, is known to treat samples one by one, and to draw nothing."""
+    kind = parametrize.type_before_parametrizations(module)
+    changed = "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks
+    if changed or getattr(module, "track_running_stats", False):
+        return False
+    if kind in (nn.Flatten, nn.Unflatten):
+        first = module.start_dim if kind is nn.Flatten else module.dim
+        return isinstance(first, int) and first > 0
+    return kind in _ONE_BY_ONE or kind.__module__.startswith("ganlib.nets.")
+
+
 def mixes_samples(net: nn.Module) -> bool:
-    """Whether what a network says of one sample depends on the others of the batch (BatchNorm and the blocks here)."""
-    return any(isinstance(m, (_BatchNorm, MinibatchStd, MinibatchDiscrimination, Packed)) for m in net.modules())
+    """Whether what a network says of one sample may depend on the others of its batch, or on chance.
+
+    Games judge real and generated samples in one batch only where it is False. It is False if every layer is known to
+    treat samples one by one and to draw nothing: networks of this package and layers of torch, but for those in which
+    samples meet (`MinibatchStd`, BatchNorm, …) and those that draw (dropout, …). Any other module, such as a class of
+    your own, is judged apart, which is always right. To have it judged in one batch, which is quicker, it has to say so.
+
+    Example:
+        >>> from ganlib import nets
+        >>> class Judge(torch.nn.Module):
+        ...     mixes_samples = False
+        >>> nets.mixes_samples(Judge())
+        False
+
+    Args:
+        net: a network. Its attribute `mixes_samples` is believed, for all that is inside too; so is that of a layer in it.
+
+    Raises:
+        TypeError: such an attribute is neither True nor False.
+    """
+    said = getattr(net, "mixes_samples", None)
+    if said is None:
+        return not _one_by_one(net) or any(mixes_samples(child) for child in net.children())
+    if not isinstance(said, bool):
+        raise TypeError(f"mixes_samples of {type(net).__name__} must be True or False, got {said!r}")
+    return said
 
 
 def _groups(x: Tensor, size: int, what: str) -> int:
@@ -37,7 +91,7 @@ def _groups(x: Tensor, size: int, what: str) -> int:
     return len(x) // size
 
 
-class MinibatchStd(nn.Module):
+class MinibatchStd(_Net):
     """Appends how much the samples of a group differ: one more feature, or one more plane of an image.
 
     First built in chapter 7.
@@ -52,6 +106,8 @@ class MinibatchStd(nn.Module):
         group: samples a group, at least 2; batches must be multiples of it.
     """
 
+    mixes_samples = True
+
     def __init__(self, group: int = 4) -> None:
         super().__init__()
         self.group = _check.positive_int("group", group, minimum=2)
@@ -65,7 +121,7 @@ class MinibatchStd(nn.Module):
         return torch.cat([x, value.expand(-1, 1, *x.shape[2:])], 1)
 
 
-class MinibatchDiscrimination(nn.Module):
+class MinibatchDiscrimination(_Net):
     """Appends to features how close each sample is to the others: o(x_i)_b = Σ_j exp(-‖M_ib - M_jb‖₁), M = T f(x).
 
     Source: Salimans et al. 2016, https://arxiv.org/abs/1606.03498, section 3.2.
@@ -75,6 +131,8 @@ class MinibatchDiscrimination(nn.Module):
         kernels: how many closenesses b are learned.
         dims: length of each M_ib.
     """
+
+    mixes_samples = True
 
     def __init__(self, features: int, kernels: int = 16, dims: int = 4) -> None:
         super().__init__()
@@ -88,7 +146,7 @@ class MinibatchDiscrimination(nn.Module):
         return torch.cat([x, closeness.to(x.dtype)], 1)
 
 
-class Packed(nn.Module):
+class Packed(_Net):
     """PacGAN: a discriminator that judges `pack` samples together, laid one behind the other in its channels.
 
     First built in chapter 7.
@@ -110,6 +168,8 @@ class Packed(nn.Module):
         torch.Size([4])
     """
 
+    mixes_samples = True
+
     def __init__(self, net: nn.Module, pack: int = 2) -> None:
         super().__init__()
         if getattr(net, "classes", None) is not None:
@@ -128,7 +188,7 @@ class Packed(nn.Module):
         return cast(Tensor, self.net(self._packed(x)))
 
 
-class SelfAttention(nn.Module):
+class SelfAttention(_Net):
     """y = x + γ o: every place of an image looks at all others, with γ = 0 at the start.
 
     o_j = W_v Σ_i β_ji h(x_i), and β_ji is the softmax over i of f(x_i)ᵀ g(x_j); f, g, h and W_v are 1×1 convolutions.
@@ -155,7 +215,7 @@ class SelfAttention(nn.Module):
         return cast(Tensor, x + self.gamma * o)
 
 
-class ConditionalBatchNorm(nn.Module):
+class ConditionalBatchNorm(_Net):
     """BatchNorm with a scale and a shift for each class. First built in chapter 12.
 
     Source: Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629, equation 5; de Vries et al. 2017,
@@ -180,7 +240,7 @@ class ConditionalBatchNorm(nn.Module):
         return cast(Tensor, self.norm(x) * scale + shift)
 
 
-class VirtualBatchNorm(nn.Module):
+class VirtualBatchNorm(_Net):
     """BatchNorm by a reference batch: each sample with the statistics of the reference and itself, never of others.
 
     The first `reference` samples of what comes in are the reference; `Referenced` puts them there.
@@ -191,6 +251,8 @@ class VirtualBatchNorm(nn.Module):
         channels: C.
         reference: samples in the reference batch.
     """
+
+    mixes_samples = True
 
     def __init__(self, channels: int, reference: int) -> None:
         super().__init__()
@@ -213,7 +275,7 @@ class VirtualBatchNorm(nn.Module):
         return normal.view(x.shape).to(x.dtype)
 
 
-class Referenced(nn.Module):
+class Referenced(_Net):
     """A generator with VirtualBatchNorm in the place of BatchNorm, and the reference batch that it needs.
 
     The reference is drawn once, before training, and goes through the network with every batch: it costs as many

@@ -9,9 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from ganlib import _check
+from ganlib.nets._base import _Net
+
+__all__ = ["Clustered"]
 
 
-class Clustered(nn.Module):
+class Clustered(_Net):
     """Draws a class k with probability shares[k] and a sample of it, from one latent vector (N, latent).
 
     The last number of z decides the class: its place in the prior's distribution, between 0 and 1, is looked up in the

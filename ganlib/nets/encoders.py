@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlib import _check
-from ganlib.nets._base import _check_input, _Discriminator, _full_precision
+from ganlib.nets._base import _check_input, _Discriminator, _full_precision, _Net
 from ganlib.nets.images import ShuffleDiscriminator
 from ganlib.nets.points import MLPDiscriminator, _in_float32, _mlp
 
@@ -48,7 +48,7 @@ def _without_end(discriminator: _Discriminator) -> tuple[_Discriminator, int]:
     return discriminator, features
 
 
-class _Encoder(nn.Module):
+class _Encoder(_Net):
     """The hidden layers of a discriminator, and layers for the mean and the log-variance of the code."""
 
     def __init__(self, hidden: _Discriminator, latent: int, gaussian: bool) -> None:
@@ -106,7 +106,7 @@ class ShuffleEncoder(_Encoder):
     First built in chapter 11.
 
     Args:
-        size: side of the images, 28 or a power of two from 16.
+        size: side of the images, such as 16, 28, 32, 48 or 64: one that `fits`.
         channels: 1 for grey, 3 for colour.
         latent: length of the code.
         width: half the channels of the first hidden layer.
@@ -130,7 +130,7 @@ class ShuffleEncoder(_Encoder):
         super().__init__(ShuffleDiscriminator(size, channels, width, classes, condition), latent, gaussian)
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(_Net):
     """A generator and an encoder as one network, for players that move both. Called like the generator, it generates.
 
     First built in chapter 11.
@@ -164,7 +164,7 @@ class Autoencoder(nn.Module):
         return cast(Tensor, self.generator(z, *labels))
 
 
-class TwoHeaded(nn.Module):
+class TwoHeaded(_Net):
     """A discriminator with a second head on its last features: x -> (logits (N,), heads (N, outputs)).
 
     First built in chapter 12.
@@ -232,13 +232,13 @@ class MLPJointDiscriminator(MLPDiscriminator):
         return super().forward(torch.cat([x, self.scale * z], 1), labels)
 
 
-class ShuffleJointDiscriminator(nn.Module):
+class ShuffleJointDiscriminator(_Net):
     """Images and codes to logits: the features of `ShuffleDiscriminator` beside z, and a perceptron: D(x, z) of BiGAN.
 
     First built in chapter 11.
 
     Args:
-        size: side of the images, 28 or a power of two from 16.
+        size: side of the images, such as 16, 28, 32, 48 or 64: one that `fits`.
         channels: 1 for grey, 3 for colour.
         latent: length of the code.
         width: half the channels of the first hidden layer.

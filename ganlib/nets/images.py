@@ -17,17 +17,39 @@ from ganlib import _check, penalties
 from ganlib.nets._base import _check_input, _check_labels, _Discriminator, _full_precision, _Generator
 from ganlib.nets.blocks import ConditionalBatchNorm, MinibatchStd, SelfAttention
 
-__all__ = ["DCGANDiscriminator", "DCGANGenerator", "ShuffleDiscriminator", "ShuffleGenerator"]
+__all__ = ["DCGANDiscriminator", "DCGANGenerator", "ShuffleDiscriminator", "ShuffleGenerator", "fits"]
+
+
+def _sides_around(size: int) -> tuple[int, int]:
+    """The largest side up to `size` that the image networks take, and the next one."""
+    step = 2 ** max(2, size.bit_length() - 3)
+    below = max(16, size // step * step)
+    return below, below + step
+
+
+def fits(size: int) -> bool:
+    """Whether the image networks take images of this side.
+
+    They do if it is m·2^k with m from 4 to 7 and k of at least 2, halved k times to m×m pixels in the middle: every
+    multiple of 4 from 16 to 32, of 8 to 64, of 16 to 128, of 32 to 256, and so on.
+
+    Example:
+        >>> from ganlib import nets
+        >>> [size for size in range(16, 100) if nets.fits(size)]
+        [16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96]
+    """
+    size = _check.positive_int("size", size)
+    return size == _sides_around(size)[0]
 
 
 def _base_and_doublings(size: int) -> tuple[int, int]:
     """28 -> (7, 2); 16 -> (4, 2); 32 -> (4, 3): the smallest side, and how often it is doubled."""
-    _check.positive_int("size", size)
-    if size == 28:
-        return 7, 2
-    if size < 16 or size & (size - 1):
-        raise ValueError(f"size must be 28 or a power of two from 16, got {size}")
-    return 4, size.bit_length() - 3
+    size = _check.positive_int("size", size)
+    below, above = _sides_around(size)
+    if size != below:
+        raise ValueError(f"size must be m·2^k with m from 4 to 7 and k from 2, such as {below} or {above}, got {size}")
+    doublings = size.bit_length() - 3
+    return size >> doublings, doublings
 
 
 class _ImageGenerator(_Generator):
@@ -62,7 +84,8 @@ class _ImageGenerator(_Generator):
 
 def _attention_side(size: int) -> int:
     """The largest side of at most 16 on the way from `size` down: attention costs the fourth power of it."""
-    return 14 if size == 28 else min(16, size // 2)
+    base, doublings = _base_and_doublings(size)
+    return 16 if base == 4 and doublings > 2 else 2 * base
 
 
 class _ImageDiscriminator(_Discriminator):
@@ -106,19 +129,19 @@ def _init_dcgan(net: nn.Module) -> None:
 class DCGANGenerator(_ImageGenerator):
     """The textbook generator: 4×4 transposed convolutions of stride 2, BatchNorm and ReLU, tanh at the end.
 
-    z is projected to 7×7 (size 28) or 4×4, then doubled until `size`; channels halve at each doubling and `width` is
-    their number before the last one. First built in chapter 9.
+    z is projected to 4 to 7 pixels a side (7 for size 28), then doubled until `size`; channels halve at each doubling
+    and `width` is their number before the last one. First built in chapter 9.
 
     Source: Radford et al. 2015, https://arxiv.org/abs/1511.06434, figure 1 and section 3.
 
     Args:
-        size: side of the images, 28 or a power of two from 16.
+        size: side of the images, such as 16, 28, 32, 48 or 64: one that `fits`.
         channels: 1 for grey, 3 for colour.
         latent: length of z.
         width: channels of the last hidden layer.
         classes: number of classes of a conditional generator.
         condition: "concatenation", "embedding", or "batch_norm" for a scale and a shift of each class in BatchNorm.
-        attention: whether the hidden image of 14 or 16 pixels a side (8 for size 16) attends to itself.
+        attention: whether the largest hidden image of at most 16 pixels a side attends to itself.
     """
 
     def __init__(
@@ -146,19 +169,19 @@ class DCGANGenerator(_ImageGenerator):
 class DCGANDiscriminator(_ImageDiscriminator):
     """The textbook discriminator: 4×4 convolutions of stride 2, BatchNorm in all but the first, LeakyReLU.
 
-    Channels start at `width` and double as the side halves, down to 7×7 (size 28) or 4×4. First built in chapter 9.
+    Channels start at `width` and double as the side halves, down to 4 to 7 (7 for size 28). First built in chapter 9.
 
     Source: Radford et al. 2015, https://arxiv.org/abs/1511.06434, section 3.
 
     Args:
-        size: side of the images, 28 or a power of two from 16.
+        size: side of the images, such as 16, 28, 32, 48 or 64: one that `fits`.
         channels: 1 for grey, 3 for colour.
         width: channels of the first hidden layer.
         batch_norm: whether to normalise; leave it out together with a gradient penalty or spectral normalisation.
         classes: number of classes of a conditional discriminator.
         condition: "concatenation", "embedding" or "projection".
         spectral_norm: whether every weight is divided by its largest singular value (`penalties.spectral_norm`).
-        attention: whether the hidden image of 14 or 16 pixels a side (8 for size 16) attends to itself.
+        attention: whether the largest hidden image of at most 16 pixels a side attends to itself.
         minibatch_std: whether the last convolution also sees how much the samples differ (`MinibatchStd`).
     """
 
@@ -210,7 +233,7 @@ class ShuffleGenerator(_ImageGenerator):
     Source of the pixel shuffle: Shi et al. 2016, https://arxiv.org/abs/1609.05158, equation 4.
 
     Args:
-        size: side of the images, 28 or a power of two from 16.
+        size: side of the images, such as 16, 28, 32, 48 or 64: one that `fits`.
         channels: 1 for grey, 3 for colour.
         latent: length of z.
         width: half the channels of the last hidden layer.
@@ -247,7 +270,7 @@ class ShuffleDiscriminator(_ImageDiscriminator):
     One-hot planes of labels join after the unshuffle, at half the side.
 
     Args:
-        size: side of the images, 28 or a power of two from 16.
+        size: side of the images, such as 16, 28, 32, 48 or 64: one that `fits`.
         channels: 1 for grey, 3 for colour.
         width: half the channels of the first hidden layer.
         classes: number of classes of a conditional discriminator.

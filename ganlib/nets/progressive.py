@@ -19,13 +19,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganlib import _check
-from ganlib.nets._base import _check_input, _full_precision
+from ganlib.nets._base import _check_input, _full_precision, _Net
 from ganlib.nets.blocks import MinibatchStd
 
 __all__ = ["EqualisedConv2d", "PixelNorm", "ProgressiveDiscriminator", "ProgressiveGenerator", "at_level"]
 
 
-class EqualisedConv2d(nn.Conv2d):
+class EqualisedConv2d(nn.Conv2d, _Net):
     """A convolution whose weights are of unit variance, and scaled each time they are used: ŵ = w · gain / √fan_in.
 
     Adam's steps are as long for every weight; so each layer learns at the same relative pace, however wide it is.
@@ -51,7 +51,7 @@ class EqualisedConv2d(nn.Conv2d):
         return self._conv_forward(x, self.weight * self.gain, self.bias)
 
 
-class PixelNorm(nn.Module):
+class PixelNorm(_Net):
     """Each pixel's features are divided by their root mean square: b = a / √(mean a² + 1e-8).
 
     Source: Karras et al. 2018, https://arxiv.org/abs/1710.10196, section 4.2.
@@ -86,7 +86,7 @@ def _enlarged(images: Tensor, side: int) -> Tensor:
     return images if images.shape[-1] == side else F.interpolate(images, scale_factor=side // images.shape[-1])
 
 
-class _Growing(nn.Module):
+class _Growing(_Net):
     """What both networks share: `level`, and which resolutions it uses.
 
     Attributes:

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganlib import _check
-from ganlib.nets._base import _check_input, _check_labels, _full_precision
+from ganlib.nets._base import _check_input, _check_labels, _full_precision, _Net
 
 __all__ = [
     "DomainDiscriminator",
@@ -65,7 +65,7 @@ def _planes(code: Tensor, x: Tensor) -> Tensor:
     return torch.cat([x, code.to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[2:])], 1)
 
 
-class _Translator(nn.Module):
+class _Translator(_Net):
     """What translators share: `latent`, `classes`, and what goes in beside the image."""
 
     def __init__(self, channels: int, latent: int, classes: int | None) -> None:
@@ -159,7 +159,7 @@ class UNet(_Translator):
         return _full_precision(self.last(x))
 
 
-class PatchDiscriminator(nn.Module):
+class PatchDiscriminator(_Net):
     """PatchGAN: a logit for each patch of the image, each from the patch alone. First built in chapter 14.
 
     4×4 convolutions with LeakyReLU, the first `layers` of stride 2, two more of stride 1: a logit sees a patch of
@@ -220,7 +220,7 @@ class PatchDiscriminator(nn.Module):
         return torch.cat([x, inputs], 1)
 
 
-class DomainDiscriminator(nn.Module):
+class DomainDiscriminator(_Net):
     """StarGAN's discriminator: is it real, patch by patch, and of which domain? First built in chapter 15.
 
     4×4 convolutions of stride 2 with LeakyReLU and no normalisation, down to a side of 2 at most; one convolution reads
@@ -353,7 +353,7 @@ class _Dense(nn.Module):
         return cast(Tensor, self.convolutions[-1](seen))
 
 
-class SuperResolutionGenerator(nn.Module):
+class SuperResolutionGenerator(_Net):
     """Residual blocks at the small size, then pixel shuffles that double it. First built in chapter 16.
 
     block="residual" is SRResNet (two 3×3 convolutions with BatchNorm and PReLU, one skip over all blocks);
@@ -416,7 +416,7 @@ def _rrdb(width: int) -> nn.Module:
     return _Residual(*(_Residual(_Dense(width, growth), scale=0.2) for _ in range(3)), scale=0.2)
 
 
-class ImagePool(nn.Module):
+class ImagePool(_Net):
     """A pool of earlier fakes, so that a discriminator does not forget what it has already learned to tell.
 
     First built in chapter 15.
