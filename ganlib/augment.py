@@ -6,7 +6,8 @@ it: the game is played on T(x) and T(G(z)), and samples stay free of T (Zhao et 
 https://arxiv.org/abs/2006.10738, equations 4 to 6).
 
 Each change is a pure function `(images, rng) -> images` of images (N, C, H, W) in [-1, 1], drawn for each image by
-itself from a CPU generator; ranges are those of the paper. What moves in from outside and what is cut out is 0, grey.
+itself from a CPU generator; ranges are those of the paper, which has no flip. What moves in from outside and what is
+cut out is 0, grey.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ __all__ = [
     "colour",
     "contrast",
     "cutout",
+    "flip",
     "get",
     "saturation",
     "translation",
@@ -125,6 +127,18 @@ def cutout(images: Tensor, rng: torch.Generator) -> Tensor:
     return torch.where(cut, 0, images)
 
 
+def flip(images: Tensor, rng: torch.Generator) -> Tensor:
+    """Mirrors each image, left to right, with probability 1/2.
+
+    Samples may come out mirrored: what is played for is the mean of p and its mirror image, from which p cannot be
+    told (Karras et al. 2020, https://arxiv.org/abs/2006.06676, section 2.2). For faces or landscapes that is right,
+    for letters and digits it is not.
+    """
+    n, *_ = _check_images(images)
+    mirrored = torch.rand(n, 1, 1, 1, generator=rng).to(images.device) < 0.5
+    return torch.where(mirrored, images.flip(3), images)
+
+
 #: The changes by name.
 AUGMENTATIONS: dict[str, Change] = {
     "brightness": brightness,
@@ -133,6 +147,7 @@ AUGMENTATIONS: dict[str, Change] = {
     "colour": colour,
     "translation": translation,
     "cutout": cutout,
+    "flip": flip,
 }
 
 

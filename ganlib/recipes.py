@@ -8,8 +8,9 @@ https://arxiv.org/abs/2501.05441).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import nn
 
 from . import data, games, losses, nets, penalties, toys
 from ._check import finite, one_of, positive_int
+from .data._base import is_side, resize
 from .game import Game
 
 
@@ -59,47 +61,55 @@ class Settings:
         return asdict(self)
 
 
-def load_data(name: str, split: str = "train") -> Any:
+def load_data(name: str, split: str = "train", size: int | None = None) -> Any:
     """The density or data set of this name, folder or file; an unknown name lists the known ones.
 
-    Images of a size that the networks do not take are cut to a square and shrunk to a power of two of at most 64.
+    Images are of a size that the networks take, `data.load(size="fit")`; what was done to them is in their `notes`.
+
+    Args:
+        name: a name of `toys.TOYS` or `data.names()`, which wins over a folder of that name, or a path.
+        split: "train", "test" or "all".
+        size: the side of the images instead; 28 or another m · 2^k, m from 4 to 7 and k at least 2.
+
+    Raises:
+        ValueError: an unknown name, files that cannot be read, or images that the networks do not take.
     """
     if name in toys.TOYS:
+        if Path(name).is_dir():
+            warnings.warn(f"using the built-in density {name}; for the folder write ./{name}", stacklevel=2)
         return toys.get(name)
-    if name not in data.names() and not Path(name).exists():
+    if name not in data.names() and not Path(name).expanduser().exists():
         one_of("data", name, [*toys.TOYS, *data.names()])
-    try:
-        source = data.load(name, split)
-        if not source.is_image or _square(*source.image_shape[1:]):
-            return source
-        side = min(source.image_shape[1:])
-    except ValueError as error:
-        if not Path(name).is_dir() or "size" not in str(error):
-            raise
-        side = 64  # photographs of several sizes
-    if side < 16:
+    if size is not None and not is_side(positive_int("size", size)):
+        raise ValueError(f"size must be 16, 20, 24, 28, 32, 40, 48, 56, 64, 80 … for the image networks, got {size}")
+    source = data.load(name, split, size="fit" if size is None else size)
+    if source.is_image and (side := min(source.image_shape[1:])) < 16:
         raise ValueError(f"data {name!r} are images with a side of {side} pixels; they need at least 16")
-    return data.load(name, split, size=min(64, 2 ** (side.bit_length() - 1)))
+    return source
 
 
-def load_for(settings: Settings, split: str = "train") -> Any:
+def load_for(settings: Settings, split: str = "train", size: int | None = None) -> Any:
     """The data that these settings play for: as `load_data`, or pairs made of them where the game translates.
 
     Args:
-        settings: the game and the name of its data.
+        settings: the game and the name of its data. A folder of one's own for pix2pix, bicycle_gan or cycle_gan holds
+            the folders `inputs` and `targets`; for cycle_gan they need no common names, and are never taken as pairs.
         split: "train", or "test" for those that the game does not see.
+        size: the side of the images, as in `load_data`.
 
     Raises:
         ValueError: the game cannot be played for these data; the message says why.
     """
     name, game = settings.data, settings.game
     if game in ("pix2pix", "bicycle_gan", "cycle_gan"):
-        if name not in PAIRED:
+        own = name not in PAIRED and Path(name).expanduser().is_dir()
+        if not own and name not in PAIRED:
             raise ValueError(
-                f"data {name!r} are no pairs: game={game!r} needs them; choose one of: {', '.join(PAIRED)}"
+                f"data {name!r} are no pairs: game={game!r} needs them; choose one of: {', '.join(PAIRED)}, or a "
+                f"folder that holds the folders inputs and targets"
             )
-        return data.load_pairs(name, split, paired=game != "cycle_gan" or split == "test")
-    source = load_data(name, split)
+        return data.load_pairs(name, split, paired=game != "cycle_gan" or (split == "test" and not own), size=size)
+    source = load_data(name, split, size)
     if game not in ("star_gan", "progressive_gan", "sr_gan", "esr_gan"):
         return source
     if not isinstance(source, data.Dataset) or not source.is_image:
@@ -107,16 +117,15 @@ def load_for(settings: Settings, split: str = "train") -> Any:
     if game in ("sr_gan", "esr_gan"):
         return data.shrunk(source, 2)
     side = source.image_shape[1]
-    return source if side & (side - 1) == 0 else data.load(name, split, size=2 ** side.bit_length())
+    if side & (side - 1) == 0:
+        return source
+    side = 2 ** side.bit_length()
+    notes = (*source.notes, f"enlarged to {side}×{side}, a power of two")
+    return replace(source, x=resize(source.name, source.x, side), notes=notes)
 
 
 PAIRED = ("scenes",)
 """Names of data that are pairs of images too."""
-
-
-def _square(height: int, width: int) -> bool:
-    """Whether the image networks take this size as it is: 28, or a power of two from 16."""
-    return height == width and (height == 28 or (height >= 16 and height & (height - 1) == 0))
 
 
 def build(settings: Settings, *, device: str | None = None, precision: str | None = None) -> Game:

@@ -32,7 +32,7 @@ def test_shape_dtype_and_the_same_generator_the_same_result(name: str) -> None:
     assert not torch.equal(change(images(), rng(1)), change(images(), rng(2)))
 
 
-@CHANGES
+@pytest.mark.parametrize("name", [name for name in augment.AUGMENTATIONS if name != "flip"])  # of two outcomes
 def test_each_image_draws_for_itself(name: str) -> None:
     x = images(1, height=32, width=32).expand(20, -1, -1, -1)
     y = augment.AUGMENTATIONS[name](x, rng())
@@ -100,6 +100,13 @@ def test_translation_moves_by_whole_pixels_and_fills_with_zero() -> None:
         assert len(matches) == 1
         found.add(matches[0])
     assert found == {(down, right) for down in range(-1, 2) for right in range(-2, 3)}
+
+
+def test_half_of_the_images_are_mirrored_each_for_itself() -> None:
+    x = images(1000)
+    y = augment.flip(x, rng())
+    mirrored = (y == x.flip(3)).flatten(1).all(1)
+    assert torch.equal(y[~mirrored], x[~mirrored]) and abs(mirrored.double().mean() - 0.5) < 0.06
 
 
 def test_cutout_sets_one_rectangle_to_zero() -> None:

@@ -330,7 +330,6 @@ BAD: dict[str, list[tuple[Callable[[], Any], type[Exception], str]]] = {
         (lambda: data.Dataset("x", zeros(3, 2), ones(3).long(), ("a",)), ValueError, "y must lie between 0 and 0"),
         (lambda: data.Dataset("x", zeros(3, 2) / 0), ValueError, "x must be finite, got NaN or infinity"),
         (lambda: data.Dataset("x", ones(3, 2) / 0), ValueError, "x must be finite, got NaN or infinity"),
-        (lambda: points().draw(100, torch.Generator()), ValueError, "batch must be at most the 40 samples"),
         (lambda: points().draw(3, 0), TypeError, "generator must be a torch.Generator"),
         (lambda: points().image_shape, ValueError, "not images"),
         (lambda: data.clustered(toys.ring(), 3), TypeError, "dataset must be a data.Dataset, got Mixture"),

@@ -2,18 +2,22 @@
 no network, a folder of images or an `.npz` of the reader's own, and the well-known full sets where there is a network.
 
 Images are kept as uint8 (N, C, H, W) and handed out as float32 in [-1, 1]; other data are float32 (N, D) in their own
-units. The train/test split of a set without an official one never changes.
+units. The train/test split of a set without an official one never changes. Samples are drawn through a `Feed`, which
+`source` makes of these sets and of whatever else can be drawn from: tensors, torch data sets and loaders, own objects.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from .. import _check
 from . import files, online, scenes
-from ._base import SPLITS, Dataset, Pairs, clustered, part, shrunk
+from ._base import SPLITS, Dataset, Pairs, clustered, digest, fit, shrunk
 from .packaged import OFFLINE, SERIES_MEAN, SERIES_STD, TASKS, load_pairs
+from .source import Drawn, Feed, Source, source
 from .texts import TextData, docstrings
 
 __all__ = [
@@ -21,15 +25,20 @@ __all__ = [
     "SERIES_STD",
     "TASKS",
     "Dataset",
+    "Drawn",
+    "Feed",
     "Pairs",
+    "Source",
     "TextData",
     "clustered",
+    "digest",
     "docstrings",
     "load",
     "load_pairs",
     "names",
     "scenes",
     "shrunk",
+    "source",
 ]
 
 
@@ -41,14 +50,17 @@ def names() -> list[str]:
 def load(
     name: str | os.PathLike[str],
     split: str = "train",
-    size: int | None = None,
+    size: int | Literal["fit"] | None = None,
     root: str | os.PathLike[str] | None = None,
 ) -> Dataset:
     """A data set by its name, or a folder of images or an `.npz` file by its path.
 
-    A folder holds images of one size (or of any, if `size` is given); its subfolders, if it has any, are the classes.
-    An `.npz` holds `images` (N, H, W), (N, H, W, C) or (N, C, H, W) as uint8, or `points` (N, D) as floats, and perhaps
-    `labels` (N,); the `samples` that this library writes are read too.
+    A folder holds pictures; its subfolders, if it has any, are the classes, in the order 1, 2, …, 10. Pictures are
+    turned upright by their EXIF orientation, transparent ones are put on white, 16-bit grey is divided by 257. They
+    are decoded once, into a file in `root` which is mapped: a large folder takes no more memory than a small one.
+    `Dataset.notes` says what was read and done. An `.npz` holds `images` (N, H, W), (N, H, W, C) or (N, C, H, W) as
+    uint8, or `points` (N, D) as floats, and perhaps `labels` (N,), whose values become the names of the classes; the
+    `samples` that this library writes are read too.
 
     - `digits`: 5000 handwritten digits, 28×28; `digits8`: 1797 of 8×8; `flowers`: Iris, four measurements in cm.
     - `photos`: 4000 patches of four photographs, which were halved first; the test's 2000 are of two others.
@@ -60,31 +72,38 @@ def load(
         name: one of `names()`, or a path. A name wins over a folder of that name; a `Path` is always a path.
         split: "train", "test" or "all". Sets without an official split give a fifth of each class to the test.
         size: side to which images are resized, the largest square in the middle of each; `scenes` are drawn and
-            `photos` cut at this size (32), and for `series` it is the months of a window.
-        root: where downloads are kept; by default the folder in the environment variable GANLIB_DATA, else
-            `~/.cache/ganlib`.
+            `photos` cut at this size (32), and for `series` it is the months of a window. "fit": one that the image
+            networks take, m · 2^k with m from 4 to 7 and k at least 2: squares of such a side stay (in a folder, of
+            at most 64), other images come to the largest power of two in them, at most 64. By default images keep
+            their size; a folder of several sizes is read as with "fit".
+        root: where downloads and decoded pictures are kept; by default the folder in the environment variable
+            GANLIB_DATA, else `~/.cache/ganlib`.
 
     Raises:
         ValueError: unknown name or split, or a folder or file that is not as described above.
         ConnectionError: the set has to be downloaded, and cannot be.
     """
     _check.one_of("split", split, SPLITS)
-    if size is not None:
+    if size not in (None, "fit"):
         _check.positive_int("size", size)
-    if isinstance(name, str) and name in OFFLINE:
-        offline = OFFLINE[name]
-        return Dataset(name, *offline.read(split, size), offline.source, offline.licence, split)
-    if isinstance(name, str) and name in online.ONLINE:
-        return online.load(name, split, size, root)
+    if isinstance(name, str) and name in names():
+        side = None if size == "fit" else size
+        if name in OFFLINE:
+            offline = OFFLINE[name]
+            found = Dataset(name, *offline.read(split, side), offline.source, offline.licence, split)
+        else:
+            found = online.load(name, split, side, root)
+        clash = f"using the built-in set {name}; for the folder write ./{name}"
+        return replace(found, notes=(clash,)) if Path(name).is_dir() else found
     if name == "docstrings":
         raise ValueError("name='docstrings' are texts, not tensors: call data.docstrings()")
     path = Path(name).expanduser()
     if path.is_dir():
-        own = part(path.name, files.folder_of_images(path, size), split, None)
-        return Dataset(path.name, *own, str(path), "the reader's own", split)
+        own, notes = files.folder_of_images(path, split, fit if size == "fit" else size, files.cache(root))
+        return Dataset(path.absolute().name, *own, str(path), "the reader's own", split, notes)
     if path.is_file():
-        own = part(path.stem, files.npz(path), split, size)
-        return Dataset(path.stem, *own, str(path), "the reader's own", split)
+        own, notes = files.npz(path, split, size)
+        return Dataset(path.stem, *own, str(path), "the reader's own", split, notes)
     if isinstance(name, str) and path.name == name and not path.suffix:
         _check.one_of("name", name, names())
     raise ValueError(f"name={os.fspath(name)!r}: there is no such file or folder")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +16,8 @@ from torch import Tensor
 from .. import _check
 
 SPLITS = ("train", "test", "all")
+CHUNK = 1024
+"""Samples of a large set that are worked on at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,16 +26,17 @@ class Dataset:
 
     Attributes:
         name: what it is called.
-        x: samples, uint8 (N, C, H, W) for images, float32 (N, D) for others.
+        x: samples, uint8 (N, C, H, W) or float32 (N, C, H, W) in [-1, 1] for images, float32 (N, D) for others.
         y: labels, int64 (N,) in [0, len(classes)), or None.
         classes: the names of the classes, empty without labels.
         source: where the samples come from.
         licence: under which terms.
         split: the part this is, "train", "test" or "all".
+        notes: what was read and what was done to it, a sentence each; of the reader's own files, never empty.
 
     Raises:
         TypeError: x or y has another type.
-        ValueError: x is empty, of another shape or not finite, or y does not fit it.
+        ValueError: x is empty, of another shape, not finite or no images in [-1, 1], or y does not fit it.
     """
 
     name: str
@@ -39,6 +46,7 @@ class Dataset:
     source: str = ""
     licence: str = ""
     split: str = "all"
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         x, y = self.x, self.y
@@ -48,11 +56,14 @@ class Dataset:
         if x.dtype == torch.uint8:
             _check.shape("x", x, "(N, C, H, W) for uint8 images", x.dim() == 4)
         else:
-            _check.shape("x", x, "(N, D) for float32 points", x.dim() == 2)
+            _check.shape("x", x, "(N, C, H, W) for float32 images or (N, D) for float32 points", x.dim() in (2, 4))
         if x.numel() == 0:
             raise ValueError(f"{self.name} holds no samples" + ("" if self.split == "all" else f" for {self.split}"))
         if x.is_floating_point():
             _check.all_finite("x", x)
+            if x.dim() == 4 and (x.min() < -1 or x.max() > 1):
+                raise ValueError(f"x must lie in [-1, 1] for float32 images, got {x.min():g} … {x.max():g}")
+            warn_of_range("x", x)
         if y is None:
             return
         _check.shape("y", y, f"({len(x)},)", isinstance(y, Tensor) and y.shape == (len(x),))
@@ -103,16 +114,16 @@ class Dataset:
         """Draw a batch uniformly, with replacement.
 
         Args:
-            n: how many, at most as many as there are.
+            n: how many; it may be more than there are.
             generator: a CPU generator.
 
         Returns:
             Samples as float32 (N, …) like `floats`, and labels (N,) or None.
 
         Raises:
-            TypeError, ValueError: n is not a whole number or larger than the set, or there is no generator.
+            TypeError, ValueError: n is not a whole number of at least 1, or there is no generator.
         """
-        index = _index(self.name, len(self), n, generator).to(self.x.device)
+        index = draw_index(len(self), n, generator).to(self.x.device)
         return _floats(self.x[index]), None if self.y is None else self.y[index]
 
 
@@ -125,15 +136,16 @@ class Pairs:
     Attributes:
         name: what they are called.
         inputs: uint8 (N, C, H, W), what is translated.
-        targets: uint8 (N, C', H', W').
+        targets: uint8 (M, C', H', W'); M is N where they are paired.
         paired: whether target i is the translation of input i; else the two are drawn independently.
         source: where they come from.
         licence: under which terms.
         split: the part this is, "train", "test" or "all".
+        notes: what was read and what was done to it, a sentence each.
 
     Raises:
         TypeError: inputs or targets of another type.
-        ValueError: inputs or targets of another shape, none, or not as many of the one as of the other.
+        ValueError: inputs or targets of another shape, none, or paired and not as many of the one as of the other.
     """
 
     name: str
@@ -143,6 +155,7 @@ class Pairs:
     source: str = ""
     licence: str = ""
     split: str = "all"
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for what, images in (("inputs", self.inputs), ("targets", self.targets)):
@@ -150,7 +163,7 @@ class Pairs:
             _check.shape(what, images, "(N, C, H, W) with N ≥ 1", ok)
             if images.dtype != torch.uint8:
                 raise TypeError(f"{what} must be uint8 images, got {images.dtype}")
-        if len(self.inputs) != len(self.targets):
+        if self.paired and len(self.inputs) != len(self.targets):
             raise ValueError(f"inputs and targets must be equally many, got {len(self.inputs)} and {len(self.targets)}")
 
     def __len__(self) -> int:
@@ -168,7 +181,7 @@ class Pairs:
         """Draw a batch uniformly, with replacement.
 
         Args:
-            n: how many, at most as many as there are.
+            n: how many; it may be more than there are.
             rng: a CPU generator.
 
         Returns:
@@ -176,10 +189,10 @@ class Pairs:
             independently of each other.
 
         Raises:
-            TypeError, ValueError: n is not a whole number or larger than the set, or there is no generator.
+            TypeError, ValueError: n is not a whole number of at least 1, or there is no generator.
         """
-        index = _index(self.name, len(self), n, rng)
-        other = index if self.paired else _index(self.name, len(self), n, rng)
+        index = draw_index(len(self.targets), n, rng)
+        other = index if self.paired else draw_index(len(self.inputs), n, rng)
         device = self.inputs.device
         return _floats(self.targets[index.to(device)]), _floats(self.inputs[other.to(device)])
 
@@ -202,15 +215,14 @@ def shrunk(dataset: Dataset, factor: int) -> Pairs:
     _, height, width = dataset.image_shape
     if height % _check.positive_int("factor", factor, minimum=2) or width % factor:
         raise ValueError(f"factor must divide the sides of the images, {height} and {width}, got {factor}")
-    small = F.avg_pool2d(dataset.x.float(), factor).round_().to(torch.uint8)
+    small = torch.cat([F.avg_pool2d(x.float(), factor).round_().to(torch.uint8) for x in dataset.x.split(CHUNK)])
     name = f"{dataset.name} shrunk {factor} times"
     return Pairs(name, small, dataset.x, True, dataset.source, dataset.licence, dataset.split)
 
 
-def _index(name: str, size: int, n: int, generator: torch.Generator) -> Tensor:
-    """n indices below size, drawn uniformly."""
-    if _check.positive_int("n", n) > size:
-        raise ValueError(f"batch must be at most the {size} samples of {name}, got {n}")
+def draw_index(size: int, n: int, generator: torch.Generator) -> Tensor:
+    """n indices below size, drawn uniformly, with replacement."""
+    _check.positive_int("n", n)
     if not isinstance(generator, torch.Generator):
         raise TypeError(f"generator must be a torch.Generator, such as compute.generator(0), got {generator!r}")
     return torch.randint(size, (n,), generator=generator)
@@ -220,8 +232,64 @@ def _floats(x: Tensor) -> Tensor:
     return x.float().div_(127.5).sub_(1) if x.dtype == torch.uint8 else x
 
 
+def warn_of_range(what: str, x: Tensor) -> None:
+    """Say so if float images (N, C, H, W) are scaled otherwise than the networks' own, to [-1, 1]."""
+    if x.dim() != 4 or not x.is_floating_point():
+        return
+    low, high = float(x.min()), float(x.max())
+    if low < -1.001 or high > 1.001 or 0 <= low < high:  # 0 … 1: no picture of a set is darker than grey
+        warnings.warn(
+            f"{what} are float images, which are expected in [-1, 1], but these go from {low:g} to {high:g}: scale "
+            f"them, or give uint8 images, which are scaled here",
+            stacklevel=4,
+        )
+
+
+def digest(source: Any) -> str:
+    """SHA-256 of the numbers of a data set or of pairs, or of a tensor; of a density, which has none, its name."""
+    held = [source] if isinstance(source, Tensor) else []
+    held += [getattr(source, name) for name in ("x", "inputs", "targets") if hasattr(source, name)]
+    if not held:
+        return str(getattr(source, "name", type(source).__name__))
+    found = hashlib.sha256()
+    for chunk in (chunk for tensor in held for chunk in tensor.split(CHUNK)):
+        found.update(memoryview(chunk.cpu().contiguous().numpy()).cast("B"))
+    return found.hexdigest()
+
+
 Arrays = tuple[Tensor, Tensor | None, tuple[str, ...]]
 """Samples, labels, and the names of the classes."""
+
+
+def image_layout(what: str, x: Tensor) -> Tensor:
+    """uint8 images (N, H, W), (N, H, W, C) or (N, C, H, W) -> (N, C, H, W)."""
+    if x.dim() == 3:
+        x = x[:, None]
+    elif x.dim() == 4 and x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
+        x = x.permute(0, 3, 1, 2)
+    if x.dim() != 4 or x.shape[1] not in (1, 3):
+        raise ValueError(
+            f"{what} must be (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 channels, "
+            f"got uint8 of shape {tuple(x.shape)}"
+        )
+    return x.contiguous()
+
+
+def fit(height: int, width: int, most: int = 64) -> int:
+    """The side of the squares to which pictures of this size are brought for the image networks: their own if they
+    are such squares of at most `most`, else the largest power of two of at most 64 that is in them."""
+    side = min(height, width)
+    return side if side < 16 or (height == width <= most and is_side(side)) else power_of_two(height, width)
+
+
+def power_of_two(height: int, width: int) -> int:
+    """The largest power of two that is at most 64 and at most the shorter side."""
+    return min(64, 1 << (min(height, width).bit_length() - 1))
+
+
+def is_side(side: int) -> bool:
+    """Whether the image networks take squares of this side: m · 2^k, with m from 4 to 7 and k at least 2."""
+    return side >= 16 and side % (1 << (side.bit_length() - 3)) == 0
 
 
 def part(name: str, arrays: Arrays, split: str, size: int | None) -> Arrays:
@@ -257,8 +325,11 @@ def resize(name: str, x: Tensor, size: int) -> Tensor:
     square = x[:, :, top : top + side, left : left + side]
     if side == size:
         return square
-    resized = F.interpolate(square.float(), (size, size), mode="bilinear", antialias=True, align_corners=False)
-    return resized.round_().clamp_(0, 255).to(torch.uint8)
+    resized = torch.empty(*x.shape[:2], size, size, dtype=torch.uint8)
+    for into, some in zip(resized.split(CHUNK), square.split(CHUNK), strict=True):
+        small = F.interpolate(some.float(), (size, size), mode="bilinear", antialias=True, align_corners=False)
+        into.copy_(small.round_().clamp_(0, 255))
+    return resized
 
 
 def clustered(dataset: Dataset, clusters: int, seed: int = 0) -> Dataset:
@@ -283,13 +354,18 @@ def clustered(dataset: Dataset, clusters: int, seed: int = 0) -> Dataset:
         raise TypeError(f"dataset must be a data.Dataset, got {type(dataset).__name__}")
     if _check.positive_int("clusters", clusters) > len(dataset):
         raise ValueError(f"clusters must be at most the {len(dataset)} samples of {dataset.name}, got {clusters}")
-    x = dataset.floats.cpu()
-    if dataset.is_image:
-        height, width = x.shape[2:]
-        x = F.adaptive_avg_pool2d(x, (min(14, height), min(14, width)))
-    points = x.flatten(1).numpy()
-    some = np.random.RandomState(seed).permutation(len(points))[: max(10_000, clusters)]
+
+    def points(rows: Tensor) -> Iterator[np.ndarray]:
+        for x in (dataset.x[some] for some in rows.split(CHUNK)):
+            x = _floats(x).cpu()
+            if dataset.is_image:
+                x = F.adaptive_avg_pool2d(x, (min(14, x.shape[2]), min(14, x.shape[3])))
+            yield x.flatten(1).numpy()
+
+    some = np.random.RandomState(seed).permutation(len(dataset))[: max(10_000, clusters)]
     with threadpool_limits(1):  # the order of additions, and so the clusters, is the same on every number of threads
-        found = KMeans(clusters, n_init=1, random_state=seed).fit(points[some]).predict(points)
+        means = KMeans(clusters, n_init=1, random_state=seed)
+        means.fit(np.concatenate([*points(torch.from_numpy(some))]))
+        found = np.concatenate([means.predict(x) for x in points(torch.arange(len(dataset)))])
     y = torch.from_numpy(found.astype(np.int64)).to(dataset.x.device)
     return replace(dataset, y=y, classes=tuple(f"cluster {k}" for k in range(clusters)))

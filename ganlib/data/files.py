@@ -1,65 +1,362 @@
-"""The reader's own images and points: a folder of pictures, or an `.npz` file."""
+"""The reader's own images and points: folders of pictures, and `.npz` files.
+
+A folder is decoded once, at the size that is asked for, into a file of uint8 numbers that is mapped, not read: of
+200 000 pictures no more is in memory than is drawn.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import re
 import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from statistics import median_low
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ._base import Arrays, resize
+from ._base import CHUNK, Arrays, Pairs, fit, fixed_split, image_layout, part, power_of_two
 
-_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-
-
-def folder_of_images(folder: Path, size: int | None) -> Arrays:
-    def images_in(place: Path) -> list[Path]:
-        return sorted(p for p in place.iterdir() if p.suffix.lower() in _SUFFIXES and not p.name.startswith("."))
-
-    subfolders = sorted(p for p in folder.iterdir() if p.is_dir() and images_in(p))
-    paths, labels = images_in(folder), None
-    if paths and subfolders:
-        raise ValueError(
-            f"{folder} holds both images and folders of images ({subfolders[0].name}, …); move one of them"
-        )
-    if subfolders:
-        groups = [images_in(p) for p in subfolders]
-        paths = [path for group in groups for path in group]
-        labels = torch.repeat_interleave(torch.arange(len(groups)), torch.tensor([len(group) for group in groups]))
-    if not paths:
-        raise ValueError(f"{folder} holds no images; looked for {', '.join(_SUFFIXES)}, there and one level below")
-    return _read_images(paths, size), labels, tuple(p.name for p in subfolders)
-
-
-def _read_images(paths: list[Path], size: int | None) -> Tensor:
-    """Images as one uint8 tensor; grey only if all of them are."""
+if TYPE_CHECKING:
     from PIL import Image
 
-    pictures: list[Tensor] = []
-    for path in paths:
+T = TypeVar("T")
+
+_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+#: What systems leave in folders, beside names that begin with a dot.
+_SYSTEM = {"@eadir", "__macosx", "__pycache__", "$recycle.bin", "lost+found", "thumbs.db", "desktop.ini"}
+_CACHED_FROM = 1_000_000  # bytes of files: less is decoded as fast as it is found
+_GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
+
+Size = int | Callable[[int, int], int] | None
+"""The side of the squares, or what makes it of (height, width); None for pictures as they are."""
+Read = tuple[Arrays, tuple[str, ...]]
+"""What was read, and notes on it."""
+
+
+def cache(root: str | os.PathLike[str] | None = None) -> Path:
+    """The folder where downloads and decoded pictures are kept."""
+    return Path(root or os.environ.get("GANLIB_DATA") or "~/.cache/ganlib").expanduser()
+
+
+def folder_of_images(folder: Path, split: str, size: Size, root: Path) -> Read:
+    skipped: Counter[str] = Counter()
+    names = _pictures(folder, skipped)
+    places = sorted((e.name for e in os.scandir(folder) if e.is_dir() and not _is_system(e.name)), key=_natural)
+    groups = {place: found for place in places if (found := _pictures(folder / place, skipped))}
+    if names and groups:
+        raise ValueError(
+            f"{folder} holds both images and folders of images ({next(iter(groups))}, …); move one of them"
+        )
+    y = np.zeros(len(names), np.int64)
+    if groups:
+        names = [f"{place}/{name}" for place, found in groups.items() for name in found]
+        y = np.repeat(np.arange(len(groups)), [len(found) for found in groups.values()])
+    if not names:
+        raise ValueError(
+            f"{folder} holds no images; looked for {', '.join(_SUFFIXES)}, there and one level below"
+            + "".join(f" ({note})" for note in _skipped(skipped))
+        )
+    (x, kept, counts), notes = _split(folder, names, y, split, size, root)
+    labels = torch.from_numpy(y[kept]) if groups else None
+    return (x, labels, tuple(groups)), (_summary(*counts, tuple(groups)), *notes, *_skipped(skipped))
+
+
+def _split(
+    folder: Path, names: list[str], y: np.ndarray, split: str, size: Size, root: Path
+) -> tuple[tuple[Tensor, np.ndarray, tuple[int, int]], tuple[str, ...]]:
+    """The asked-for part of these pictures, a view of all of them; where it stood in `names`; how many train and test.
+
+    Training pictures are stored before those held out, in the order of `fixed_split`.
+    """
+    train, test = fixed_split(y)
+    order = np.concatenate([train, test])
+    x, notes = _read(folder, [names[i] for i in order], size, root)
+    rows = {"train": slice(len(train)), "test": slice(len(train), None), "all": slice(None)}[split]
+    return (x[rows], order[rows], (len(train), len(test))), notes
+
+
+def _summary(train: int, test: int, classes: tuple[str, ...]) -> str:
+    named = ", ".join(classes if len(classes) <= 12 else (*classes[:10], "…", classes[-1]))
+    return f"{train} train, {test} held out" + (f", {len(classes)} classes ({named})" if classes else "")
+
+
+def _skipped(endings: Counter[str]) -> list[str]:
+    count = sum(endings.values())
+    return [f"{count} files skipped: {', '.join(f'{n} {end}' for end, n in endings.most_common())}"] if count else []
+
+
+def pairs(folder: Path, split: str, paired: bool, size: int | None, root: Path) -> Pairs:
+    """Pairs of the folders `inputs` and `targets`, brought to one side, a power of two; paired by their names."""
+    sides: dict[str, list[str]] = {}
+    skipped: Counter[str] = Counter()
+    for side in ("inputs", "targets"):
+        if not (folder / side).is_dir() or not (found := _pictures(folder / side, skipped)):
+            raise ValueError(f"{folder} must hold pictures in two folders, inputs and targets: {side} holds none")
+        sides[side] = found
+    if paired:
+        stems = {side: {os.path.splitext(name)[0]: name for name in found} for side, found in sides.items()}
+        for side, other in (("inputs", "targets"), ("targets", "inputs")):
+            alone = sorted(stems[side].keys() - stems[other].keys())
+            if alone:
+                raise ValueError(
+                    f"{folder}: {len(alone)} of the {side} have no picture of their name in {other} "
+                    f"({stems[side][alone[0]]}, …); of unpaired pictures, cycle_gan learns"
+                )
+            if len(stems[side]) < len(sides[side]):
+                raise ValueError(f"{folder / side} holds two pictures of one name that differ only in their endings")
+        sides["targets"] = [stems["targets"][stem] for stem in stems["inputs"]]
+    parts: dict[str, Tensor] = {}
+    notes = []
+    for side, names in sides.items():
+        alike = np.zeros(len(names), np.int64)
+        (parts[side], _, counts), said = _split(folder / side, names, alike, split, size or power_of_two, root)
+        size = parts[side].shape[2]
+        notes += [f"{side}: {note}" for note in (_summary(*counts, ()), *said)]
+    notes += _skipped(skipped)
+    return Pairs(
+        folder.absolute().name,
+        **parts,
+        paired=paired,
+        source=str(folder),
+        licence="the reader's own",
+        split=split,
+        notes=tuple(notes),
+    )
+
+
+def _is_system(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _SYSTEM
+
+
+def _natural(name: str) -> tuple[list[str | int], str]:
+    """So that 10 comes after 9."""
+    return [int(piece) if piece.isdecimal() else piece for piece in re.split(r"(\d+)", name)], name
+
+
+def _pictures(folder: Path, skipped: Counter[str]) -> list[str]:
+    """The names of the pictures of a folder, sorted; visible files of other kinds are counted by their endings."""
+    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file() and not _is_system(entry.name))
+    endings = [os.path.splitext(name)[1].lower() for name in names]
+    skipped.update(ending or "without ending" for ending in endings if ending not in _SUFFIXES)
+    return [name for name, ending in zip(names, endings, strict=True) if ending in _SUFFIXES]
+
+
+def _read(folder: Path, names: list[str], size: Size, root: Path) -> tuple[Tensor, tuple[str, ...]]:
+    """These pictures as one uint8 tensor (N, C, H, W), decoded or found in the cache, and notes on them."""
+    array = _place(folder, names, size, root)
+    if array is not None:
+        with suppress(OSError, ValueError):  # not there, or not whole
+            return _mapped(array), tuple(json.loads(array.with_suffix(".json").read_text(encoding="utf8")))
+    (height, width), grey, sizes = _headers(folder, names, size)
+    shape, seen = (len(names), 1 if grey else 3, height, width), Counter[str]()
+    late: tuple[str, ...] = ()
+    if array is not None:
         try:
-            with Image.open(path) as image:
-                grey = image.mode in ("1", "L", "LA", "I;16")
-                pixels = np.array(image.convert("L" if grey else "RGB"))
-        except (OSError, SyntaxError, ValueError) as error:
-            raise ValueError(f"{path} cannot be read as an image: {error}") from error
-        picture = torch.from_numpy(pixels).reshape(*pixels.shape[:2], -1).permute(2, 0, 1)
-        if size is not None:
-            picture = resize(path.name, picture[None], size)[0]
-        elif pictures and picture.shape[1:] != pictures[0].shape[1:]:
-            (h, w), (first_h, first_w) = picture.shape[1:], pictures[0].shape[1:]
-            raise ValueError(
-                f"images must all have one size, but {paths[0].name} is {first_w}×{first_h} and {path.name} {w}×{h}; "
-                f"give size=… to resize them"
-            )
-        pictures.append(picture)
-    channels = max(len(picture) for picture in pictures)
-    return torch.stack([picture.expand(channels, -1, -1) for picture in pictures])
+            _write(array, shape, _decoded(folder, names, shape, seen))
+            notes = (_sized(width, height, sizes), *_said(seen))
+            array.with_suffix(".json").write_text(json.dumps(notes), encoding="utf8")
+            return _mapped(array), notes
+        except OSError as error:
+            late = (f"kept in memory: {array.parent} cannot be written ({error.strerror or error})",)
+            seen.clear()
+    x = torch.empty(shape, dtype=torch.uint8)
+    for into, pixels in zip(x, _decoded(folder, names, shape, seen), strict=True):
+        into.copy_(torch.from_numpy(pixels))
+    return x, (_sized(width, height, sizes), *_said(seen), *late)
 
 
-def npz(path: Path) -> Arrays:
+def _place(folder: Path, names: list[str], size: Size, root: Path) -> Path | None:
+    """Where the cache keeps these pictures, by their names, lengths and dates; None for few."""
+    wanted = f"1 {folder.resolve()} {size if isinstance(size, int) else getattr(size, '__name__', size)}"
+    state, total = hashlib.sha256(), 0
+    for name in names:
+        status = os.stat(folder / name)
+        state.update(os.fsencode(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n"))
+        total += status.st_size
+    if total < _CACHED_FROM:
+        return None
+    return root / "pictures" / f"{hashlib.sha256(os.fsencode(wanted)).hexdigest()[:16]}-{state.hexdigest()[:32]}.npy"
+
+
+def _mapped(array: Path) -> Tensor:
+    """The numbers of a file of the cache; whoever changes them, changes a copy of his own."""
+    return torch.from_numpy(np.load(array, mmap_mode="c"))
+
+
+def _write(array: Path, shape: tuple[int, ...], rows: Iterator[np.ndarray]) -> None:
+    """Whole or not at all; what the cache held of an earlier state of the same folder goes."""
+    array.parent.mkdir(parents=True, exist_ok=True)
+    temporary = array.with_suffix(f".{os.getpid()}.part")
+    try:
+        with open(temporary, "wb") as file:
+            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+            for pixels in rows:
+                file.write(pixels.tobytes())
+        os.replace(temporary, array)
+    finally:
+        temporary.unlink(missing_ok=True)
+    for old in array.parent.glob(f"{array.name.partition('-')[0]}-*"):
+        if old.stem != array.stem and old.suffix != ".part":
+            with suppress(OSError):
+                old.unlink()
+
+
+def _each(call: Callable[[Path], T], folder: Path, names: list[str]) -> Iterator[T]:
+    """What `call` says of each picture, in order, a few at a time; an error names its file."""
+
+    def named(name: str) -> T:
+        try:
+            return call(folder / name)
+        except Exception as error:  # damaged files make PIL raise nearly anything
+            raise ValueError(f"{folder / name} cannot be read as an image: {error}") from error
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for start in range(0, len(names), CHUNK):
+            yield from pool.map(named, names[start : start + CHUNK])
+
+
+def _headers(folder: Path, names: list[str], size: Size) -> tuple[tuple[int, int], bool, Counter[tuple[int, int]]]:
+    """Height and width to bring these pictures to, whether all are grey, and how many there are of each
+    (width, height)."""
+    from PIL import Image
+
+    def header(path: Path) -> tuple[tuple[int, int], bool]:
+        with Image.open(path) as image:
+            _must_have_a_range(image)
+            known = image.format != "PNG" or "exif" in image.info  # else it may stand behind the pixels
+            turned = image.format != "TIFF" and known and image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+            return image.size[::-1] if turned else image.size, image.mode in _GREY
+
+    sizes, grey = Counter[tuple[int, int]](), True
+    for upright_size, is_grey in _each(header, folder, names):
+        sizes[upright_size] += 1
+        grey = grey and is_grey
+    if isinstance(size, int):
+        return (size, size), grey, sizes
+    if len(sizes) == 1:
+        ((width, height),) = sizes.keys()
+        side = size and size(height, width)
+        return (side, side) if side else (height, width), grey, sizes
+    shorter = median_low(min(pair) for pair in sizes.elements())
+    side = (size or fit)(shorter, shorter + 1)  # as of pictures that are no squares
+    return (side, side), grey, sizes
+
+
+def _decoded(
+    folder: Path, names: list[str], shape: tuple[int, int, int, int], seen: Counter[str]
+) -> Iterator[np.ndarray]:
+    """Each picture as uint8 (C, H, W); what was done to them is counted in `seen`."""
+    from PIL import Image
+
+    _, channels, height, width = shape
+
+    def decode(path: Path) -> tuple[np.ndarray, Picture]:
+        with Image.open(path) as file:
+            file.draft(None, (2 * width, 2 * height))  # a JPEG is decoded no larger than is needed
+            found = upright(file)
+        image = found.image.convert("L" if channels == 1 else "RGB")
+        scale = min(image.width / width, image.height / height)
+        w, h = round(scale * width), round(scale * height)
+        left, top = (image.width - w) // 2, (image.height - h) // 2
+        if image.size != (width, height):
+            image = image.resize((width, height), Image.Resampling.BILINEAR, (left, top, left + w, top + h))
+        return np.array(image).reshape(height, width, channels).transpose(2, 0, 1), found
+
+    for pixels, found in _each(decode, folder, names):
+        seen["turned"] += found.turned
+        seen["transparent"] += found.transparent
+        seen["16 bit"] += found.brightest is not None
+        seen["brightest"] = max(seen["brightest"], found.brightest or 0)
+        yield pixels
+
+
+_ORIENTATION = 0x0112  # its number in EXIF
+
+
+class Picture(NamedTuple):
+    """A picture as it is meant to be seen.
+
+    Attributes:
+        image: of mode L or RGB.
+        turned: whether its EXIF orientation was applied.
+        transparent: whether some of it was, and is white now.
+        brightest: the largest value of 16-bit grey, which is divided by 257; else None.
+    """
+
+    image: Image.Image
+    turned: bool
+    transparent: bool
+    brightest: int | None
+
+
+def upright(image: Image.Image) -> Picture:
+    """A picture of any kind, turned by its EXIF orientation, in 8 bits, on a white ground where it is transparent.
+
+    Raises:
+        ValueError: its values have no known range.
+    """
+    from PIL import Image, ImageOps
+
+    _must_have_a_range(image)
+    turned = image.getexif().get(_ORIENTATION, 1) in range(2, 9)
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.mode.startswith("I"):
+        values = np.asarray(image).astype(np.int64)
+        if values.min() < 0 or values.max() > 65535:
+            raise ValueError(f"its values go from {values.min()} to {values.max()}; 16-bit grey ends at 65535")
+        eight = ((values + 128) // 257).astype(np.uint8)
+        return Picture(Image.fromarray(eight), turned, False, int(values.max()))
+    grey, transparent = image.mode in _GREY, False
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        transparent = image.getextrema()[-1] != (255, 255)
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return Picture(image.convert("L" if grey else "RGB"), turned, transparent, None)
+
+
+def _must_have_a_range(image: Image.Image) -> None:
+    if image.mode == "F":
+        raise ValueError(
+            "it holds floating-point numbers (mode F), of which none is known to be black or white; "
+            "save it with 8 or 16 bits"
+        )
+
+
+def _sized(width: int, height: int, sizes: Counter[tuple[int, int]]) -> str:
+    now = f"{width}×{height}"
+    if len(sizes) == 1:
+        ((w, h),) = sizes.keys()
+        if w == width and h == height:
+            return now
+        return f"{now}, {'resized' if w == h else 'cropped'} from {w}×{h}"
+    shorter = Counter[int]()
+    for (w, h), count in sizes.items():
+        shorter[min(w, h)] += count
+    small = sum(count for side, count in shorter.items() if side < width)
+    return f"{now}, the middle squares of pictures whose shorter sides are {min(shorter)} … {max(shorter)} pixels" + (
+        f"; {small} of them enlarged" if small else ""
+    )
+
+
+def _said(seen: Counter[str]) -> Iterator[str]:
+    if seen["turned"]:
+        yield f"{seen['turned']} turned upright by their EXIF orientation"
+    if seen["transparent"]:
+        yield f"{seen['transparent']} transparent pictures put on white"
+    if seen["16 bit"]:
+        yield f"{seen['16 bit']} of 16-bit grey, their values (up to {seen['brightest']}) divided by 257"
+
+
+def npz(path: Path, split: str, size: int | Literal["fit"] | None) -> Read:
     try:
         archive = np.load(path, allow_pickle=False)
         if isinstance(archive, np.ndarray):
@@ -76,30 +373,35 @@ def npz(path: Path) -> Arrays:
             f"{path} must hold an array called images, points or samples, got {', '.join(sorted(arrays)) or 'nothing'}"
         )
     x = _samples(f"{path}: {key}", arrays[key])
-    if "labels" not in arrays:
-        return x, None, ()
-    labels = arrays["labels"]
-    if labels.shape != (len(x),) or labels.dtype.kind not in "iu" or (len(labels) and labels.min() < 0):
+    y, classes = _labels(path, arrays["labels"], len(x)) if "labels" in arrays else (None, ())
+    held_out = sum(count // 5 for count in ([len(x)] if y is None else y.bincount().tolist()))
+    notes = [_summary(len(x) - held_out, held_out, classes)]
+    images = x.dim() == 4
+    height, width = x.shape[2:] if images else (0, 0)
+    if size == "fit":
+        size = fit(height, width, most=height) if images else None
+    if images:
+        notes.append(_sized(size or width, size or height, Counter([(width, height)])))
+    return part(path.stem, (x, y, classes), split, size), tuple(notes)
+
+
+def _labels(path: Path, labels: np.ndarray, n: int) -> tuple[Tensor, tuple[str, ...]]:
+    """Labels from 0 without gaps; the classes are called as the file numbers them."""
+    if labels.shape != (n,) or labels.dtype.kind not in "iu" or labels.min() < 0:
         raise ValueError(
-            f"{path}: labels must be {len(x)} whole numbers from 0, got {labels.dtype} of shape {labels.shape}"
+            f"{path}: labels must be {n} whole numbers from 0, got {labels.dtype} of shape {labels.shape}"
             + (f" from {labels.min()}" if labels.size and labels.dtype.kind in "iuf" else "")
         )
-    y = torch.from_numpy(labels.astype(np.int64))
-    return x, y, tuple(str(i) for i in range(int(y.max()) + 1)) if len(y) else ()
+    values, y = np.unique(labels, return_inverse=True)
+    return torch.from_numpy(y.astype(np.int64)), tuple(str(value) for value in values)
 
 
 def _samples(what: str, array: np.ndarray) -> Tensor:
     got = f"got {array.dtype} of shape {array.shape}"
     if array.size == 0:
         raise ValueError(f"{what} is empty, {got}")
-    if array.dtype == np.uint8 and array.ndim == 3:
-        array = array[:, None]
-    elif array.dtype == np.uint8 and array.ndim == 4 and array.shape[1] not in (1, 3) and array.shape[3] in (1, 3):
-        array = array.transpose(0, 3, 1, 2)
     if array.dtype == np.uint8:
-        if array.ndim != 4 or array.shape[1] not in (1, 3):
-            raise ValueError(f"{what} must be (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 channels, {got}")
-        return torch.from_numpy(np.ascontiguousarray(array))
+        return image_layout(what, torch.from_numpy(array))
     if array.dtype.kind != "f" or array.ndim != 2:
         raise ValueError(f"{what} must be images (uint8) or points (N, D) as floats, {got}")
     if not np.isfinite(array).all():

@@ -7,6 +7,9 @@ import functools
 import gzip
 import os
 import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ._base import SPLITS, Dataset, resize
+from .files import cache
 from .packaged import OFFLINE
 
 
@@ -35,11 +39,12 @@ ONLINE = {
 
 
 def load(name: str, split: str, size: int | None, root: str | os.PathLike[str] | None) -> Dataset:
-    folder = Path(root or os.environ.get("GANLIB_DATA") or "~/.cache/ganlib").expanduser()
+    folder = cache(root)
     entry = ONLINE[name]
     read = {"CIFAR10": _cifar10, "SVHN": _svhn}.get(entry.kind, functools.partial(_mnist, entry.kind))
     try:
-        parts = [read(folder, part) for part in SPLITS[:2] if split in (part, "all")]
+        with _no_endless_wait():
+            parts = [read(folder, part) for part in SPLITS[:2] if split in (part, "all")]
     except (OSError, RuntimeError) as error:
         raise ConnectionError(
             f"{name} is neither in {folder} nor could it be downloaded ({error}). "
@@ -49,6 +54,21 @@ def load(name: str, split: str, size: int | None, root: str | os.PathLike[str] |
     if size is not None:
         x = resize(name, x, size)
     return Dataset(name, x, y, parts[0][2], entry.source, entry.licence, split)
+
+
+_SILENCE = 30.0
+"""Seconds after which a connection that says nothing is given up."""
+
+
+@contextmanager
+def _no_endless_wait() -> Iterator[None]:
+    """torchvision's downloads set no limit of their own."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_SILENCE if before is None else before)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 Part = tuple[Tensor, Tensor, tuple[str, ...]]

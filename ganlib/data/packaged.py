@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,8 @@ import torch
 from torch import Tensor
 
 from .. import _check
-from . import scenes
-from ._base import Arrays, Pairs, part
+from . import files, scenes
+from ._base import SPLITS, Arrays, Pairs, part
 
 
 def _packaged(what: str, module: str, *path: str, project: str = "") -> Path:
@@ -190,32 +191,47 @@ OFFLINE = {
 
 
 def load_pairs(
-    name: str, split: str = "train", *, task: str = "day_night", paired: bool = True, size: int = 32
+    name: str | os.PathLike[str],
+    split: str = "train",
+    *,
+    task: str = "day_night",
+    paired: bool = True,
+    size: int | None = None,
 ) -> Pairs:
-    """Pairs of images to translate into each other, whose exact answers are known. First built in chapter 14.
+    """Pairs of images to translate into each other: `scenes`, whose exact answers are known, or a folder of the
+    reader's own. First built in chapter 14.
 
-    The inputs are summer days; the targets are the same landscapes by night (`task="day_night"`) or in winter
-    (`task="summer_winter"`), by day. Nothing else differs, so the targets of `paired` pairs are the truth to hold a
-    translation against. Unpaired, inputs and targets are of different landscapes altogether.
+    The inputs of `scenes` are summer days; the targets are the same landscapes by night (`task="day_night"`) or in
+    winter (`task="summer_winter"`), by day. Nothing else differs, so the targets of `paired` pairs are the truth to
+    hold a translation against. Unpaired, inputs and targets are of different landscapes altogether.
+
+    A folder holds two folders of pictures, `inputs` and `targets`. Paired, each input has a target of its name (the
+    ending may differ); unpaired, there may be more of the one than of the other. A fifth is held out for the test.
 
     Args:
-        name: "scenes".
-        split: "train" (1600 pairs), "test" (400) or "all"; unpaired, half as many.
-        task: "day_night" or "summer_winter".
+        name: "scenes", or the path of a folder. The name wins over a folder of that name; a `Path` is always a path.
+        split: "train" (1600 pairs of `scenes`), "test" (400) or "all"; unpaired, half as many.
+        task: "day_night" or "summer_winter", of `scenes`.
         paired: whether target i shows what input i shows.
-        size: side of the images in pixels; they are drawn at this size.
+        size: side of the images in pixels, at which `scenes` are drawn (by default 32), and to which the middle
+            squares of pictures are brought (by default the largest power of two in an input, at most 64).
 
     Raises:
-        TypeError, ValueError: an argument that is not as above.
+        TypeError, ValueError: an argument that is not as above, or a folder that is not as described.
     """
-    _check.one_of("name", name, ("scenes",))
-    _check.one_of("split", split, ("train", "test", "all"))
+    _check.one_of("split", split, SPLITS)
     _check.one_of("task", task, TASKS)
+    if size is not None:
+        _check.positive_int("size", size)
+    if name != "scenes" and Path(name).expanduser().is_dir():
+        return files.pairs(Path(name).expanduser(), split, paired, size, files.cache())
+    _check.one_of("name", name, ("scenes",))
+    assert isinstance(name, str)
     numbers = _numbers(split)
     kept = (numbers, numbers) if paired else (numbers[numbers % 2 == 0], numbers[numbers % 2 == 1])
     vectors = scenes.parameters(SCENES)
     inputs, targets = (
-        scenes.render(vectors[chosen], time, season, size)
+        scenes.render(vectors[chosen], time, season, 32 if size is None else size)
         for chosen, (season, time) in zip(kept, TASKS[task], strict=True)
     )
     offline = OFFLINE[name]
