@@ -176,7 +176,7 @@ def contest(
         terms, fake_heads = adversary.generator(critic(batch, judging), real, shown, batch)
         if also is not None:
             terms |= also(Judged("generator", batch, fake, fake_heads, None))
-        return terms
+        return terms if len(terms) > 1 else terms["loss"]
 
     players = {
         "discriminator": table.judging(discriminator, discriminator_loss, adversary, turns),

@@ -144,8 +144,8 @@ def aae(
             codes = encode(batch)
         return adversary.discriminator(critic(batch), batch.z, codes, batch)[0]
 
-    def encoder_loss(batch: Batch) -> dict[str, Tensor]:
-        return adversary.generator(critic(batch), batch.z, encode(batch), batch)[0]
+    def encoder_loss(batch: Batch) -> Tensor:
+        return adversary.generator(critic(batch), batch.z, encode(batch), batch)[0]["loss"]
 
     players = {
         "autoencoder": table.making(both, autoencoder_loss),
