@@ -26,8 +26,8 @@ from . import __version__, checkpoint, compute, data, recipes, toys
 from ._check import positive_int
 from .distributed import world
 from .game import Game, NonFiniteLoss
-from .generator import spread_labels
 from .games import GAMES
+from .generator import spread_labels
 from .losses import LOSSES
 from .recipes import Settings
 

@@ -160,8 +160,8 @@ def full_precision(device: torch.device | str) -> Iterator[None]:
 
 @contextmanager
 def running(networks: Iterable[nn.Module], device: torch.device, precision: str) -> Iterator[None]:
-    """Within it each call of one of these networks, or of a part of one, computes in this precision and returns float32,
-    whoever makes the call. Losses, which are no networks, stay in float32."""
+    """Within it each call of one of these networks, or of a part of one, computes in this precision and returns
+    float32, whoever makes the call. Losses, which are no networks, stay in float32."""
     if precision == "fp32":
         yield
         return
@@ -269,7 +269,7 @@ def generator(*key: int | str) -> torch.Generator:
 
 @contextmanager
 def seeded(device: torch.device, *key: int | str) -> Iterator[None]:
-    """torch's own generators, of the CPU and of this device, as a pure function of this key, and afterwards as they were.
+    """torch's own generators, of the CPU and of this device, a pure function of this key, and afterwards as they were.
 
     What a network draws for itself (Dropout, `torch.randn_like`) comes from them.
     """

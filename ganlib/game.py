@@ -83,7 +83,7 @@ class Player:
         optimizer: steps the parameters of `net`, and must have been given those. Any of torch's, or like them.
         turns: updates a round (Goodfellow's k for the discriminator).
         after: called with `net` after every update (weight clipping).
-        scheduler: of the optimizer's rates, one of torch.optim.lr_scheduler; steps once a round, is kept by checkpoints.
+        scheduler: of the optimizer's rates, one of torch.optim.lr_scheduler; steps once a round, is kept with the run.
         clip: the largest norm of the gradient of all parameters together; longer ones are shortened to it.
         accumulate: parts that a batch is computed in, one after the other, with the mean of their gradients: for
             batches that do not fit. What looks across samples sees one part at a time.
@@ -116,7 +116,7 @@ class Game:
 
     Args:
         players: name -> `Player`, in the order of their turns.
-        data: whatever `data.source` takes: a `data.Dataset`, a density of `toys`, a tensor, an array, torch's data sets …
+        data: what `data.source` takes: a `data.Dataset`, a density of `toys`, a tensor, an array, torch's data sets …
         generator: the player that makes samples.
         latent: numbers in z; by default what the generator says (`generator.latent`). 0 where nothing is drawn.
         batch: samples a turn; where several processes play, all of theirs together.
@@ -414,8 +414,8 @@ class Game:
                 if not torch.allclose(one, shared.to(one), rtol=1e-3, atol=1e-5):
                     raise ValueError(
                         f"player {name!r}: its {term or 'loss'} is {one.item():.6g} in one process and "
-                        f"{shared.item():.6g} in {self._processes}: something in it looks across samples and sees those "
-                        f"of its own process only. Gather them with ganlib.distributed.gather or global_mean"
+                        f"{shared.item():.6g} in {self._processes}: something in it looks across samples and sees "
+                        f"those of its own process only. Gather them with ganlib.distributed.gather or global_mean"
                     )
 
     def _round(self) -> None:
@@ -463,7 +463,7 @@ class Game:
         own = [w for w in self._parameters[name] if w.requires_grad]
         if not own:
             raise ValueError(f"player {name!r} has nothing to move: all parameters of its net are frozen")
-        for w in own:
+        for w in self._parameters[name]:  # also what was frozen since: an optimizer would go on with its last gradient
             w.grad = None
         batch, scaler, parts = self.draw(name, turn), self.scalers.get(name), player.accumulate
         sums: dict[str, Tensor] = {}
@@ -504,7 +504,7 @@ class Game:
 
     @contextmanager
     def _drawing(self, batch: Batch, turn: int, name: str, parts: int = 1) -> Iterator[None]:
-        """Where a loss is computed: what is drawn is keyed, processes are as one, networks have the game's precision."""
+        """Where a loss is computed: draws are keyed, processes are as one, networks have the game's precision."""
         networks = [player.net for player in self.players.values()]
         with (
             compute.seeded(self.device, self.seed, self.step, name, turn, "dropout"),

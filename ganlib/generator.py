@@ -230,7 +230,7 @@ def load(
     averaged: bool = True,
     device: torch.device | str | None = None,
 ) -> Generator:
-    """The generator of a run, or of a file that `Generator.save` wrote. Needs neither data nor the machine it was made on.
+    """The generator of a run, or of a file that `Generator.save` wrote, without its data, on any machine.
 
     Args:
         path: the folder of a run, or a file.
