@@ -62,7 +62,7 @@ def mixes_samples(net: nn.Module) -> bool:
     Games judge real and generated samples in one batch only where it is False. It is False if every layer is known to
     treat samples one by one and to draw nothing: networks of this package and layers of torch, but for those in which
     samples meet (`MinibatchStd`, BatchNorm, …) and those that draw (dropout, …). Any other module, such as a class of
-    your own, is judged apart, which is always right. To have it judged in one batch, which is quicker, it has to say so.
+    your own, is judged apart, which is always right. To be judged in one batch, which is quicker, it has to say so.
 
     Example:
         >>> from ganlib import nets
@@ -72,7 +72,7 @@ def mixes_samples(net: nn.Module) -> bool:
         False
 
     Args:
-        net: a network. Its attribute `mixes_samples` is believed, for all that is inside too; so is that of a layer in it.
+        net: a network. Its attribute `mixes_samples` is believed, for all within it too; so is that of a layer in it.
 
     Raises:
         TypeError: such an attribute is neither True nor False.
