@@ -50,9 +50,10 @@ def _one_by_one(module: nn.Module) -> bool:
     changed = "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks
     if changed or getattr(module, "track_running_stats", False):
         return False
-    if kind in (nn.Flatten, nn.Unflatten):
-        first = module.start_dim if kind is nn.Flatten else module.dim
-        return isinstance(first, int) and first > 0
+    if kind is nn.Flatten:  # (0, -1) makes logits (N,) of (N, 1)
+        return module.start_dim > 0 or (module.start_dim, module.end_dim) == (0, -1)
+    if kind is nn.Unflatten:
+        return isinstance(module.dim, int) and module.dim > 0
     return kind in _ONE_BY_ONE or kind.__module__.startswith("ganlib.nets.")
 
 
