@@ -50,10 +50,10 @@ def _one_by_one(module: nn.Module) -> bool:
     changed = "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks
     if changed or getattr(module, "track_running_stats", False):
         return False
-    if kind is nn.Flatten:  # (0, -1) makes logits (N,) of (N, 1)
-        return module.start_dim > 0 or (module.start_dim, module.end_dim) == (0, -1)
-    if kind is nn.Unflatten:
-        return isinstance(module.dim, int) and module.dim > 0
+    if isinstance(module, nn.Flatten) and module.start_dim <= 0 and (module.start_dim, module.end_dim) != (0, -1):
+        return False  # but for (0, -1), which makes logits (N,) of (N, 1)
+    if isinstance(module, nn.Unflatten) and not (isinstance(module.dim, int) and module.dim > 0):
+        return False
     return kind in _ONE_BY_ONE or kind.__module__.startswith("ganlib.nets.")
 
 
