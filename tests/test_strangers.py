@@ -180,7 +180,10 @@ def test_accumulated_parts_have_the_gradient_of_the_whole():
     one, four = game(1), game(4)
     one.play(3, progress=False)
     four.play(3, progress=False)
-    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(everything(one).values(), everything(four).values(), strict=True))
+    assert all(
+        torch.allclose(a, b, atol=1e-6)
+        for a, b in zip(everything(one).values(), everything(four).values(), strict=True)
+    )
     assert one.history["generator"] == pytest.approx(four.history["generator"], rel=1e-5)
     assert [len(part.real) for part in _parts(one.draw("generator"), 4)] == [4] * 4
     with pytest.raises(ValueError, match="batch must be a multiple of accumulate=3 of 'generator', got 16"):
@@ -380,7 +383,9 @@ def test_a_run_goes_on_elsewhere_with_a_word(tmp_path: Path, monkeypatch: pytest
         tiny_game().resume(tmp_path)
     with pytest.raises(checkpoint.CheckpointError, match="other settings: batch was 16, now 8"):
         tiny_game(batch=8).resume(tmp_path, elsewhere=True)
-    with pytest.warns(UserWarning, match="going on elsewhere, not exactly: threads was .*, precision was 'fp32', now 'bf16'"):
+    with pytest.warns(
+        UserWarning, match="going on elsewhere, not exactly: threads was .*, precision was 'fp32', now 'bf16'"
+    ):
         game = tiny_game(precision="bf16").resume(tmp_path, elsewhere=True)
     game.play(1, progress=False)
 
