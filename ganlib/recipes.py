@@ -108,7 +108,8 @@ def load_for(settings: Settings, split: str = "train", size: int | None = None) 
                 f"data {name!r} are no pairs: game={game!r} needs them; choose one of: {', '.join(PAIRED)}, or a "
                 f"folder that holds the folders inputs and targets"
             )
-        return data.load_pairs(name, split, paired=game != "cycle_gan" or (split == "test" and not own), size=size)
+        paired = game != "cycle_gan" or (split == "test" and not own)
+        return data.load_pairs(name, split, paired=paired, size=size)
     source = load_data(name, split, size)
     if game not in ("star_gan", "progressive_gan", "sr_gan", "esr_gan"):
         return source

@@ -86,12 +86,18 @@ def _split(
 
 def _summary(train: int, test: int, classes: tuple[str, ...]) -> str:
     named = ", ".join(classes if len(classes) <= 12 else (*classes[:10], "…", classes[-1]))
-    return f"{train} train, {test} held out" + (f", {len(classes)} classes ({named})" if classes else "")
+    return f"{train} train, {test} held out" + (
+        f", {len(classes)} class{'es' * (len(classes) > 1)} ({named})" if classes else ""
+    )
 
 
 def _skipped(endings: Counter[str]) -> list[str]:
     count = sum(endings.values())
-    return [f"{count} files skipped: {', '.join(f'{n} {end}' for end, n in endings.most_common())}"] if count else []
+    return (
+        [f"{count} file{'s' * (count > 1)} skipped: {', '.join(f'{n} {end}' for end, n in endings.most_common())}"]
+        if count
+        else []
+    )
 
 
 def pairs(folder: Path, split: str, paired: bool, size: int | None, root: Path) -> Pairs:
@@ -104,6 +110,9 @@ def pairs(folder: Path, split: str, paired: bool, size: int | None, root: Path) 
         sides[side] = found
     if paired:
         stems = {side: {os.path.splitext(name)[0]: name for name in found} for side, found in sides.items()}
+        for side, found in sides.items():
+            if len(stems[side]) < len(found):
+                raise ValueError(f"{folder / side} holds two pictures of one name that differ only in their endings")
         for side, other in (("inputs", "targets"), ("targets", "inputs")):
             alone = sorted(stems[side].keys() - stems[other].keys())
             if alone:
@@ -111,8 +120,6 @@ def pairs(folder: Path, split: str, paired: bool, size: int | None, root: Path) 
                     f"{folder}: {len(alone)} of the {side} have no picture of their name in {other} "
                     f"({stems[side][alone[0]]}, …); of unpaired pictures, cycle_gan learns"
                 )
-            if len(stems[side]) < len(sides[side]):
-                raise ValueError(f"{folder / side} holds two pictures of one name that differ only in their endings")
         sides["targets"] = [stems["targets"][stem] for stem in stems["inputs"]]
     parts: dict[str, Tensor] = {}
     notes = []
@@ -266,7 +273,9 @@ def _decoded(
         image = found.image.convert("L" if channels == 1 else "RGB")
         scale = min(image.width / width, image.height / height)
         w, h = round(scale * width), round(scale * height)
-        left, top = (image.width - w) // 2, (image.height - h) // 2
+        left, top = (image.width - w) / 2, (image.height - h) / 2
+        if scale == 1:  # only cut: pixels stay what they are
+            left, top = int(left), int(top)
         if image.size != (width, height):
             image = image.resize((width, height), Image.Resampling.BILINEAR, (left, top, left + w, top + h))
         return np.array(image).reshape(height, width, channels).transpose(2, 0, 1), found
