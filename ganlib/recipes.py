@@ -20,6 +20,7 @@ from torch import nn
 from . import data, games, losses, nets, penalties, toys
 from ._check import finite, one_of, positive_int
 from .data._base import is_side, resize
+from .data.packaged import BUILT_IN
 from .engine import Game
 
 
@@ -76,7 +77,7 @@ def load_data(name: str, split: str = "train", size: int | None = None) -> Any:
     """
     if name in toys.TOYS:
         if Path(name).is_dir():
-            warnings.warn(f"using the built-in density {name}; for the folder write ./{name}", stacklevel=2)
+            warnings.warn(BUILT_IN.format(name), stacklevel=2)
         return toys.get(name)
     if name not in data.names() and not Path(name).expanduser().exists():
         one_of("data", name, [*toys.TOYS, *data.names()])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,12 +103,11 @@ def test_a_range_that_nobody_knows_is_refused_by_name(tmp_path: Path, array: np.
 def test_exif_orientation_is_applied(tmp_path: Path, ending: str) -> None:
     upright = np.zeros((30, 20), np.uint8)
     upright[:10, :10] = 200  # bright at the left above
-    turns: list[Any] = [None, 0, 3, 1, 5, 4, 6, 2]  # what undoes orientations 1 … 8: PIL's numbers of transpositions
-    back = {4: 2, 2: 4}
-    for orientation, turn in enumerate(turns, 1):
+    turns = ["FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_90", "TRANSVERSE", "ROTATE_270"]
+    for orientation, turn in enumerate(["", *turns], 1):
         stored = Image.fromarray(upright).convert("RGB")
-        if turn is not None:
-            stored = stored.transpose(Image.Transpose(back.get(turn, turn)) if turn in back else turn)
+        if turn:
+            stored = stored.transpose(Image.Transpose[turn])
         exif = Image.Exif()
         exif[0x0112] = orientation
         stored.save(tmp_path / f"{orientation}.{ending}", exif=exif, quality=95)
@@ -295,6 +296,30 @@ def test_half_a_cache_is_made_again(tmp_path: Path, cached: Path) -> None:
         assert len([*cached.iterdir()]) == 2
 
 
+def test_a_cache_larger_than_memory_is_mapped_as_it_is(tmp_path: Path, cached: Path, monkeypatch: Any) -> None:
+    numbered(tmp_path)
+    load, modes = np.load, []
+
+    def full(path: Any, mmap_mode: str) -> Any:
+        modes.append(mmap_mode)
+        if mmap_mode == "c" and Path(path).exists():
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        return load(path, mmap_mode=mmap_mode)
+
+    monkeypatch.setattr(np, "load", full)
+    assert len(data.load(tmp_path)) == 8 and modes[-1] == "r"
+
+
+def test_pictures_are_decoded_only_a_few_ahead(tmp_path: Path, opened: list[str]) -> None:
+    numbered(tmp_path / "x", 200)
+    (tmp_path / "x" / "a").rename(tmp_path / "even")
+    names = sorted(path.name for path in (tmp_path / "even").iterdir())
+    rows = files._decoded(tmp_path / "even", names, (100, 1, 16, 16), Counter())
+    next(rows)
+    rows.close()  # type: ignore[attr-defined]
+    assert len(opened) <= 4 * 8
+
+
 def test_without_a_cache_pictures_are_kept_in_memory(tmp_path: Path, cached: Path, monkeypatch: Any) -> None:
     numbered(tmp_path)
     first = data.load(tmp_path)
@@ -374,7 +399,7 @@ def test_a_name_wins_over_a_folder_and_says_so(tmp_path: Path, monkeypatch: pyte
     note = "using the built-in set photos; for the folder write ./photos"
     assert recipes.load_data("photos").notes == (note,) and data.load("photos").notes == (note,)
     assert recipes.load_data("./photos").notes[0] == "4 train, 1 held out" and data.load("digits8").notes == ()
-    with pytest.warns(UserWarning, match="using the built-in density ring; for the folder write ./ring"):
+    with pytest.warns(UserWarning, match="using the built-in set ring; for the folder write ./ring"):
         recipes.load_data("ring")
 
 
