@@ -18,8 +18,8 @@ __all__ = ["onnx"]
 def onnx(generator: Game | Generator, path: str | Path) -> Path:
     """Write a generator, of a game the averaged one, in evaluation mode and full precision, as ONNX.
 
-    The model takes batches of any length N: `z` (N, latent) float32, standard normal or what else the prior draws; of one
-    that translates, `inputs` (N, …) float32 before it; of a conditional one, `labels` (N,) int64 after it. It
+    The model takes batches of any length N: `z` (N, latent) float32, standard normal or what else the prior draws; of
+    one that translates, `inputs` (N, …) float32 before it; of a conditional one, `labels` (N,) int64 after it. It
     returns `samples` (N, …) float32. It is a function: Dropout that a game keeps on as its noise is off in it.
 
     Args:

@@ -354,7 +354,8 @@ class Game:
         self._start_alike()
         if save is not None:
             self.save(save)
-        lowest = min((w[best] for w in self.history.watched if w.get(best, math.nan) == w.get(best)), default=math.inf)
+        earlier = [] if best is None else [w.get(best, math.nan) for w in self.history.watched]
+        lowest = min((value for value in earlier if not math.isnan(value)), default=math.inf)
         first, saved, start, before = self.step, self.step, time.perf_counter(), self.history.seconds
         self._stop = False
         with _bar(steps, progress and self._rank == 0) as tick, _interrupt_at_the_end_of_a_round() as interrupted:
@@ -431,8 +432,8 @@ class Game:
                 for key, value in self._turn(name, player, turn).items():
                     losses[key] = losses.get(key, 0.0) + value / player.turns
             except NonFiniteLoss:
-                for buffer, value in zip(self._buffers, kept, strict=True):
-                    buffer.copy_(value)
+                for buffer, before in zip(self._buffers, kept, strict=True):
+                    buffer.copy_(before)
                 self.unfinished = {"turns": position, "losses": losses}
                 raise
         self.unfinished = {}
@@ -472,7 +473,8 @@ class Game:
                 terms = _terms(name, player.loss(part))
                 for term, value in terms.items():
                     sums[term] = sums[term] + value.detach() / parts if term in sums else value.detach() / parts
-                loss = sum(terms.values()) / parts if parts > 1 or len(terms) > 1 else next(iter(terms.values()))
+                loss = torch.stack(list(terms.values())).sum() if len(terms) > 1 else next(iter(terms.values()))
+                loss = loss if parts == 1 else loss / parts
                 loss = loss if scaler is None else scaler.scale(loss)
                 loss.backward(inputs=own)  # the other players' parameters take no gradient
         moved = [w for w in own if w.grad is not None]
@@ -578,8 +580,7 @@ class Game:
         """
         net = self.average if averaged and self.average is not None else self.generator
         encoder = getattr(net, "encoder", self._encoder)
-        part = part or self._part
-        shape = ()
+        part, shape = part or self._part, tuple[int, ...]()
         if "inputs" in self._takes:
             drawn = self.source.draw(1, torch.Generator())
             shape = tuple((drawn.real if drawn.inputs is None else drawn.inputs).shape[1:])
@@ -644,12 +645,9 @@ def _terms(name: str, result: Any) -> dict[str, Tensor]:
 def _parts(batch: Batch, parts: int) -> Iterator[Batch]:
     """A batch as so many smaller ones."""
     for i in range(parts):
-        cut = {
-            name: None if value is None else value.tensor_split(parts)[i]
-            for name in ("real", "labels", "z", "inputs")
-            for value in [getattr(batch, name)]
-        }
-        yield replace(batch, **cut)
+        held = {name: getattr(batch, name) for name in ("real", "labels", "z", "inputs")}
+        rows: dict[str, Any] = {k: None if x is None else x.tensor_split(parts)[i] for k, x in held.items()}
+        yield replace(batch, **rows)
 
 
 def _train(net: nn.Module) -> None:

@@ -56,7 +56,7 @@ class Dataset:
         if x.dtype == torch.uint8:
             _check.shape("x", x, "(N, C, H, W) for uint8 images", x.dim() == 4)
         else:
-            _check.shape("x", x, "(N, C, H, W) for float32 images or (N, D) for float32 points", x.dim() in (2, 4))
+            _check.shape("x", x, "(N, D) for float32 points", x.dim() in (2, 4))
         if x.numel() == 0:
             raise ValueError(f"{self.name} holds no samples" + ("" if self.split == "all" else f" for {self.split}"))
         if x.is_floating_point():

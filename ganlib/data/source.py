@@ -301,7 +301,7 @@ def _sample(item: Any, name: str) -> Tensor:
             raise TypeError(
                 f"a sample of {name} must be a tensor, an array or a PIL picture, got {type(item).__name__}"
             )
-        item = np.asarray(upright(item.copy()).image)
+        item = np.array(upright(item.copy()).image)
     tensor = torch.from_numpy(np.ascontiguousarray(item))
     return image_layout(f"an item of {name}", tensor[None])[0] if tensor.dtype == torch.uint8 else tensor
 

@@ -93,7 +93,7 @@ class Table:
         remember is in its memory."""
         described = {"game": name, **({} if adversary is None else adversary.settings), **settings}
         kept = {} if adversary is None else adversary.memory
-        asked = {key: self.options[key] for key in ("batch", "seed", "averaging", "anneal")}  # type: ignore[literal-required]
+        asked: dict[str, Any] = {k: v for k, v in self.options.items() if k in ("batch", "seed", "averaging", "anneal")}
         more["memory"] = {**kept, **(more.get("memory") or {})}
         return Game(players, data, device=self.device, precision=self.precision, settings=described, **asked, **more)
 
