@@ -453,7 +453,7 @@ def test_a_generator_of_ones_own_is_loaded_with_the_network_given(tmp_path: Path
     game = own_game(generator=Noisy)
     game.play(3, progress=False, save=tmp_path)
     with pytest.raises(
-        ValueError, match="the net in .* is not of ganlib.nets: make it as for the run, and give it as net="
+        ValueError, match="net in .* is not of ganlib.nets: make it as for the run, and give it as net="
     ):
         load(tmp_path)
     assert torch.equal(load(tmp_path, net=Noisy()).sample(5, seed=2), game.sample(5, seed=2))
