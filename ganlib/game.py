@@ -406,7 +406,7 @@ class Game:
             found = []
             for alone in (True, False):
                 with distributed.alone() if alone else nullcontext():
-                    with self._drawing(batch := self.draw(name), 0, name):
+                    with self._drawing(batch := self.draw(name)):
                         terms = _terms(name, player.loss(batch))
                     found.append(distributed.average([v.detach() for v in terms.values()]))
                 for buffer, value in zip(self._buffers, kept, strict=True):
@@ -468,7 +468,7 @@ class Game:
             w.grad = None
         batch, scaler, parts = self.draw(name, turn), self.scalers.get(name), player.accumulate
         sums: dict[str, Tensor] = {}
-        with self._drawing(batch, turn, name, parts):
+        with self._drawing(batch, parts):
             for part in [batch] if parts == 1 else _parts(batch, parts):
                 terms = _terms(name, player.loss(part))
                 for term, value in terms.items():
@@ -484,7 +484,7 @@ class Game:
                 w.grad = gradient
         if scaler is not None:
             scaler.unscale_(player.optimizer)
-        norm = nn.utils.get_total_norm(gradients) if gradients else torch.zeros((), device=self.device)
+        norm = torch.cat([x.reshape(-1) for x in gradients] or [torch.zeros(1, device=self.device)]).norm()
         values = distributed.average(list(sums.values()))
         *numbers, length = torch.stack([*values, norm.to(values[0])]).tolist()  # waited for once
         for term, number in zip(sums, numbers, strict=True):
@@ -505,13 +505,12 @@ class Game:
         }
 
     @contextmanager
-    def _drawing(self, batch: Batch, turn: int, name: str, parts: int = 1) -> Iterator[None]:
+    def _drawing(self, batch: Batch, parts: int = 1) -> Iterator[None]:
         """Where a loss is computed: draws are keyed, processes are as one, networks have the game's precision."""
-        networks = [player.net for player in self.players.values()]
         with (
-            compute.seeded(self.device, self.seed, self.step, name, turn, "dropout"),
+            compute.seeded(self.device, batch.rng.initial_seed() ^ 1),
             distributed.as_one(len(batch.real) // parts),
-            compute.running(networks, self.device, self.precision),
+            compute.running((player.net for player in self.players.values()), self.device, self.precision),
         ):
             yield
 

@@ -145,7 +145,7 @@ class Generator:
         with (
             at_rest(self.maker),
             _dropping(self.maker, self.noise),
-            compute.seeded(self.device, seed, "sample", "torch"),
+            compute.seeded(self.device, rng.initial_seed() ^ 1),
         ):
             for start in range(0, n, ROWS):
                 count = min(ROWS, n - start)
