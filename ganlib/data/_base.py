@@ -217,7 +217,7 @@ def shrunk(dataset: Dataset, factor: int) -> Pairs:
         raise ValueError(f"factor must divide the sides of the images, {height} and {width}, got {factor}")
     small = torch.cat([F.avg_pool2d(x.float(), factor).round_().to(torch.uint8) for x in dataset.x.split(CHUNK)])
     name = f"{dataset.name} shrunk {factor} times"
-    return Pairs(name, small, dataset.x, True, dataset.source, dataset.licence, dataset.split)
+    return Pairs(name, small, dataset.x, True, dataset.source, dataset.licence, dataset.split, dataset.notes)
 
 
 def draw_index(size: int, n: int, generator: torch.Generator) -> Tensor:
