@@ -158,13 +158,14 @@ def full_precision(device: torch.device | str) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = tf32
 
 
+def running(networks: Iterable[nn.Module], device: torch.device, precision: str) -> AbstractContextManager[None]:
+    """Within it each call of one of these networks, or of a part of one, computes in this precision and returns
+    float32, whoever makes the call. Losses, which are no networks, stay in float32."""
+    return nullcontext() if precision == "fp32" else _running(networks, device, precision)
+
+
 @contextmanager
-def running(networks: Iterable[nn.Module], device: torch.device, precision: str) -> Iterator[None]:
-    """Within it each call of one of these networks, or of a part of one, computes in this precision and returns float32,
-    whoever makes the call. Losses, which are no networks, stay in float32."""
-    if precision == "fp32":
-        yield
-        return
+def _running(networks: Iterable[nn.Module], device: torch.device, precision: str) -> Iterator[None]:
     modules = {module for net in networks for module in net.modules()}
     entered: list[tuple[nn.Module, AbstractContextManager[object]]] = []
 
@@ -268,16 +269,18 @@ def generator(*key: int | str) -> torch.Generator:
 
 
 @contextmanager
-def seeded(device: torch.device, *key: int | str) -> Iterator[None]:
-    """torch's own generators, of the CPU and of this device, as a pure function of this key, and afterwards as they were.
+def seeded(device: torch.device, seed: int) -> Iterator[None]:
+    """torch's own generators, of the CPU and of this device, at this seed, and afterwards as they were.
 
     What a network draws for itself (Dropout, `torch.randn_like`) comes from them.
     """
-    places = [] if device.type == "cpu" else [device]
-    kind = "cuda" if device.type == "cpu" else device.type
-    seed = generator(*key).initial_seed()
-    with torch.random.fork_rng(places, device_type=kind):
-        torch.default_generator.manual_seed(seed)
-        if places:
-            torch.get_device_module(device).manual_seed(seed)
-        yield
+    before = torch.default_generator.get_state()
+    elsewhere = nullcontext() if device.type == "cpu" else torch.random.fork_rng([device], device_type=device.type)
+    with elsewhere:
+        try:
+            torch.default_generator.manual_seed(seed)
+            if device.type != "cpu":
+                torch.get_device_module(device).manual_seed(seed)
+            yield
+        finally:
+            torch.default_generator.set_state(before)

@@ -1,9 +1,9 @@
 """Several processes that play one game, which `torchrun` starts: the numbers are those of one process.
 
 Each draws the global batch and keeps its own rows. A player's loss is the mean over processes of what each computes
-from its rows, and so is its gradient. What looks at more than one sample asks for everyone's: `gather` rows, or take the
-`global_mean`. Within a turn `as_one` sees to the rest: BatchNorm takes the statistics of all, and whatever a network or a
-loss draws for each of its rows is its share of one global draw.
+from its rows, and so is its gradient. What looks at more than one sample asks for everyone's: `gather` rows, or take
+the `global_mean`. Within a turn `as_one` sees to the rest: BatchNorm takes the statistics of all, and whatever a
+network or a loss draws for each of its rows is its share of one global draw.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def share(tensors: list[Tensor]) -> None:
 
 
 def agree(interrupted: bool, stopped: bool, seconds: float, device: torch.device) -> tuple[bool, bool, float]:
-    """Whether any process is interrupted, whether any is stopped, and the first one's clock: all end after one round."""
+    """Whether any process is interrupted, or stopped, and the first one's clock: all end after the same round."""
     rank, size = world()
     if size == 1:
         return interrupted, stopped, seconds
@@ -132,7 +132,7 @@ def as_one(rows: int) -> AbstractContextManager[object]:
     its share of a global draw. Nothing at all where there is one process.
 
     Raises:
-        NotImplementedError: within it, at a random layer that has no such share (attention with dropout, alpha dropout).
+        NotImplementedError: within it, at a random layer without such a share (attention with dropout, alpha dropout).
     """
     return nullcontext() if world()[1] == 1 else _AsOne(rows)
 

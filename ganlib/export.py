@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .game import Game
 from .generator import Generator, at_rest
@@ -16,10 +16,10 @@ __all__ = ["onnx"]
 
 
 def onnx(generator: Game | Generator, path: str | Path) -> Path:
-    """Write a generator, of a game the averaged one, in evaluation mode and full precision, as an ONNX model.
+    """Write a generator, of a game the averaged one, in evaluation mode and full precision, as ONNX.
 
-    The model takes batches of any length N: `z` (N, latent) float32, standard normal or what else the prior draws; of one
-    that translates, `inputs` (N, …) float32 before it; of a conditional one, `labels` (N,) int64 after it. It
+    The model takes batches of any length N: `z` (N, latent) float32, standard normal or what else the prior draws; of
+    one that translates, `inputs` (N, …) float32 before it; of a conditional one, `labels` (N,) int64 after it. It
     returns `samples` (N, …) float32. It is a function: Dropout that a game keeps on as its noise is off in it.
 
     Args:
@@ -45,7 +45,9 @@ def onnx(generator: Game | Generator, path: str | Path) -> Path:
     batch = torch.export.Dim("batch", min=1)
     with at_rest(net):
         try:
-            program = torch.export.export(net, tuple(given.values()), dynamic_shapes=[{0: batch}] * len(given), strict=True)
+            program = torch.export.export(
+                net, tuple(given.values()), dynamic_shapes=[{0: batch}] * len(given), strict=True
+            )
             model = torch.onnx.export(
                 program, input_names=list(given), output_names=["samples"], dynamo=True, verbose=False
             )

@@ -83,7 +83,7 @@ class Player:
         optimizer: steps the parameters of `net`, and must have been given those. Any of torch's, or like them.
         turns: updates a round (Goodfellow's k for the discriminator).
         after: called with `net` after every update (weight clipping).
-        scheduler: of the optimizer's rates, one of torch.optim.lr_scheduler; steps once a round, is kept by checkpoints.
+        scheduler: of the optimizer's rates, one of torch.optim.lr_scheduler; steps once a round, is kept with the run.
         clip: the largest norm of the gradient of all parameters together; longer ones are shortened to it.
         accumulate: parts that a batch is computed in, one after the other, with the mean of their gradients: for
             batches that do not fit. What looks across samples sees one part at a time.
@@ -116,7 +116,7 @@ class Game:
 
     Args:
         players: name -> `Player`, in the order of their turns.
-        data: whatever `data.source` takes: a `data.Dataset`, a density of `toys`, a tensor, an array, torch's data sets …
+        data: what `data.source` takes: a `data.Dataset`, a density of `toys`, a tensor, an array, torch's data sets …
         generator: the player that makes samples.
         latent: numbers in z; by default what the generator says (`generator.latent`). 0 where nothing is drawn.
         batch: samples a turn; where several processes play, all of theirs together.
@@ -354,7 +354,8 @@ class Game:
         self._start_alike()
         if save is not None:
             self.save(save)
-        lowest = min((w[best] for w in self.history.watched if w.get(best, math.nan) == w.get(best)), default=math.inf)
+        earlier = [] if best is None else [w.get(best, math.nan) for w in self.history.watched]
+        lowest = min((value for value in earlier if not math.isnan(value)), default=math.inf)
         first, saved, start, before = self.step, self.step, time.perf_counter(), self.history.seconds
         self._stop = False
         with _bar(steps, progress and self._rank == 0) as tick, _interrupt_at_the_end_of_a_round() as interrupted:
@@ -405,7 +406,7 @@ class Game:
             found = []
             for alone in (True, False):
                 with distributed.alone() if alone else nullcontext():
-                    with self._drawing(batch := self.draw(name), 0, name):
+                    with self._drawing(batch := self.draw(name)):
                         terms = _terms(name, player.loss(batch))
                     found.append(distributed.average([v.detach() for v in terms.values()]))
                 for buffer, value in zip(self._buffers, kept, strict=True):
@@ -414,8 +415,8 @@ class Game:
                 if not torch.allclose(one, shared.to(one), rtol=1e-3, atol=1e-5):
                     raise ValueError(
                         f"player {name!r}: its {term or 'loss'} is {one.item():.6g} in one process and "
-                        f"{shared.item():.6g} in {self._processes}: something in it looks across samples and sees those "
-                        f"of its own process only. Gather them with ganlib.distributed.gather or global_mean"
+                        f"{shared.item():.6g} in {self._processes}: something in it looks across samples and sees "
+                        f"those of its own process only. Gather them with ganlib.distributed.gather or global_mean"
                     )
 
     def _round(self) -> None:
@@ -431,8 +432,8 @@ class Game:
                 for key, value in self._turn(name, player, turn).items():
                     losses[key] = losses.get(key, 0.0) + value / player.turns
             except NonFiniteLoss:
-                for buffer, value in zip(self._buffers, kept, strict=True):
-                    buffer.copy_(value)
+                for buffer, before in zip(self._buffers, kept, strict=True):
+                    buffer.copy_(before)
                 self.unfinished = {"turns": position, "losses": losses}
                 raise
         self.unfinished = {}
@@ -463,16 +464,17 @@ class Game:
         own = [w for w in self._parameters[name] if w.requires_grad]
         if not own:
             raise ValueError(f"player {name!r} has nothing to move: all parameters of its net are frozen")
-        for w in own:
+        for w in self._parameters[name]:  # also what was frozen since: an optimizer would go on with its last gradient
             w.grad = None
         batch, scaler, parts = self.draw(name, turn), self.scalers.get(name), player.accumulate
         sums: dict[str, Tensor] = {}
-        with self._drawing(batch, turn, name, parts):
+        with self._drawing(batch, parts):
             for part in [batch] if parts == 1 else _parts(batch, parts):
                 terms = _terms(name, player.loss(part))
                 for term, value in terms.items():
                     sums[term] = sums[term] + value.detach() / parts if term in sums else value.detach() / parts
-                loss = sum(terms.values()) / parts if parts > 1 or len(terms) > 1 else next(iter(terms.values()))
+                loss = torch.stack(list(terms.values())).sum() if len(terms) > 1 else next(iter(terms.values()))
+                loss = loss if parts == 1 else loss / parts
                 loss = loss if scaler is None else scaler.scale(loss)
                 loss.backward(inputs=own)  # the other players' parameters take no gradient
         moved = [w for w in own if w.grad is not None]
@@ -482,7 +484,7 @@ class Game:
                 w.grad = gradient
         if scaler is not None:
             scaler.unscale_(player.optimizer)
-        norm = nn.utils.get_total_norm(gradients) if gradients else torch.zeros((), device=self.device)
+        norm = torch.cat([x.reshape(-1) for x in gradients] or [torch.zeros(1, device=self.device)]).norm()
         values = distributed.average(list(sums.values()))
         *numbers, length = torch.stack([*values, norm.to(values[0])]).tolist()  # waited for once
         for term, number in zip(sums, numbers, strict=True):
@@ -503,13 +505,12 @@ class Game:
         }
 
     @contextmanager
-    def _drawing(self, batch: Batch, turn: int, name: str, parts: int = 1) -> Iterator[None]:
-        """Where a loss is computed: what is drawn is keyed, processes are as one, networks have the game's precision."""
-        networks = [player.net for player in self.players.values()]
+    def _drawing(self, batch: Batch, parts: int = 1) -> Iterator[None]:
+        """Where a loss is computed: draws are keyed, processes are as one, networks have the game's precision."""
         with (
-            compute.seeded(self.device, self.seed, self.step, name, turn, "dropout"),
+            compute.seeded(self.device, batch.rng.initial_seed() ^ 1),
             distributed.as_one(len(batch.real) // parts),
-            compute.running(networks, self.device, self.precision),
+            compute.running((player.net for player in self.players.values()), self.device, self.precision),
         ):
             yield
 
@@ -578,8 +579,7 @@ class Game:
         """
         net = self.average if averaged and self.average is not None else self.generator
         encoder = getattr(net, "encoder", self._encoder)
-        part = part or self._part
-        shape = ()
+        part, shape = part or self._part, tuple[int, ...]()
         if "inputs" in self._takes:
             drawn = self.source.draw(1, torch.Generator())
             shape = tuple((drawn.real if drawn.inputs is None else drawn.inputs).shape[1:])
@@ -644,12 +644,9 @@ def _terms(name: str, result: Any) -> dict[str, Tensor]:
 def _parts(batch: Batch, parts: int) -> Iterator[Batch]:
     """A batch as so many smaller ones."""
     for i in range(parts):
-        cut = {
-            name: None if value is None else value.tensor_split(parts)[i]
-            for name in ("real", "labels", "z", "inputs")
-            for value in [getattr(batch, name)]
-        }
-        yield replace(batch, **cut)
+        held = {name: getattr(batch, name) for name in ("real", "labels", "z", "inputs")}
+        rows: dict[str, Any] = {k: None if x is None else x.tensor_split(parts)[i] for k, x in held.items()}
+        yield replace(batch, **rows)
 
 
 def _train(net: nn.Module) -> None:

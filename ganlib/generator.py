@@ -145,7 +145,7 @@ class Generator:
         with (
             at_rest(self.maker),
             _dropping(self.maker, self.noise),
-            compute.seeded(self.device, seed, "sample", "torch"),
+            compute.seeded(self.device, rng.initial_seed() ^ 1),
         ):
             for start in range(0, n, ROWS):
                 count = min(ROWS, n - start)
@@ -230,7 +230,7 @@ def load(
     averaged: bool = True,
     device: torch.device | str | None = None,
 ) -> Generator:
-    """The generator of a run, or of a file that `Generator.save` wrote. Needs neither data nor the machine it was made on.
+    """The generator of a run, or of a file that `Generator.save` wrote, without its data, on any machine.
 
     Args:
         path: the folder of a run, or a file.

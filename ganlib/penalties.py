@@ -72,7 +72,7 @@ class Penalty:
 
 
 class Critic:
-    """A discriminator with what it is told beside the samples bound, and with a memory of what it said: x -> logits (N,).
+    """A discriminator with what it is told beside the samples, and a memory of what it said: x -> logits (N,).
 
     A penalty that asks for the logits of samples that were judged in this turn, or for their slope, gets those, without
     another forward pass. Of a network that says more, (logits, heads), the logits count, of a map of patches

@@ -400,8 +400,8 @@ def latent_walk(
     """Draw what the generator makes on the way from one latent vector to another, one walk a row.
 
     Args:
-        generator: an image generator of `ganlib.nets`, a `Generator`, or a game (its averaged generator walks). The codes
-            of InfoGAN stay on the way.
+        generator: an image generator of `ganlib.nets`, a `Generator`, or a game (its averaged generator walks). The
+            codes of InfoGAN stay on the way.
         n_rows: walks, each between two draws from the prior.
         steps: images a walk, both ends included.
         seed: chooses the ends.

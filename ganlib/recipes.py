@@ -20,6 +20,7 @@ from torch import nn
 from . import augment, data, games, losses, nets, penalties, toys
 from ._check import finite, one_of, positive_int
 from .data._base import is_side, resize
+from .data.packaged import BUILT_IN
 from .game import Game
 
 
@@ -85,7 +86,7 @@ def load_data(name: str, split: str = "train", size: int | None = None) -> Any:
     """
     if name in toys.TOYS:
         if Path(name).is_dir():
-            warnings.warn(f"using the built-in density {name}; for the folder write ./{name}", stacklevel=2)
+            warnings.warn(BUILT_IN.format(name), stacklevel=2)
         if size is not None:
             raise ValueError(f"size={size} is for images, and {name} holds points")
         return toys.get(name)
@@ -118,14 +119,15 @@ def load_for(settings: Settings, split: str = "train") -> Any:
                 f"data {name!r} are no pairs: game={game!r} needs them; choose one of: {', '.join(PAIRED)}, or a "
                 f"folder that holds the folders inputs and targets"
             )
-        return data.load_pairs(name, split, paired=game != "cycle_gan" or (split == "test" and not own), size=size)
+        paired = game != "cycle_gan" or (split == "test" and not own)
+        return data.load_pairs(name, split, paired=paired, size=size)
     source = load_data(name, split, size)
     if game not in ("star_gan", "progressive_gan", "sr_gan", "esr_gan"):
         return source
     if not isinstance(source, data.Dataset) or not source.is_image:
         raise ValueError(f"data {name!r} are no images: game={game!r} needs them, game='gan' does not")
     if game in ("sr_gan", "esr_gan"):
-        return replace(data.shrunk(source, 2), notes=source.notes)
+        return data.shrunk(source, 2)
     side = source.image_shape[1]
     if side & (side - 1) == 0:
         return source

@@ -1,4 +1,4 @@
-"""What changes on a schedule: learning rates along a cosine, the decay of an average of weights, and Adam as games make it."""
+"""Learning rates along a cosine, the decay of an average of weights, and Adam as games make it."""
 
 from __future__ import annotations
 

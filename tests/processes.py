@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ganlib import Game, compute, games, nets, penalties
+from ganlib import Batch, Game, Player, distributed, games, nets, penalties
 
 STEPS = 20
 
@@ -51,6 +51,56 @@ def perceptrons(**options: object) -> tuple[nn.Module, nn.Module]:
 
 def images() -> Tensor:
     return torch.rand(64, 1, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+class Noisy(nn.Module):
+    """z (N, 3) -> points (N, 2), with Dropout and noise of its own, drawn from torch's generator."""
+
+    latent = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.3), nn.Tanh(), nn.Linear(8, 2))
+
+    def forward(self, z: Tensor) -> Tensor:
+        h = self.net(z)
+        return h + 0.1 * torch.randn_like(h) + 0.1 * torch.empty_like(h).uniform_()
+
+
+class Spread(nn.Module):
+    """Points -> logits that see how far the batch is spread: of all processes, or of each one's own."""
+
+    def __init__(self, gathers: bool) -> None:
+        super().__init__()
+        self.gathers, self.net = gathers, nn.Linear(4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        everyone = distributed.gather(x) if self.gathers else x
+        return self.net(torch.cat([x, everyone.std(0, keepdim=True).expand_as(x)], 1)).squeeze(1)
+
+
+def own(judge: nn.Module) -> Game:
+    """A game of one's own, put together of players: a judge, a network that draws, and both in one batch."""
+    maker = Noisy()
+
+    def d_loss(b: Batch) -> Tensor:
+        logits = judge(torch.cat([b.real, maker(b.z).detach()]))
+        real, fake = logits.chunk(2)
+        return nn.functional.softplus(-real).mean() + nn.functional.softplus(fake).mean()
+
+    players = {
+        "discriminator": Player(judge, d_loss, torch.optim.AdamW(judge.parameters(), 1e-2), turns=2, clip=1.0),
+        "generator": Player(
+            maker,
+            lambda b: nn.functional.softplus(-judge(maker(b.z))).mean(),
+            torch.optim.AdamW(maker.parameters(), 1e-2),
+        ),
+    }
+    return Game(players, points(), batch=32)
+
+
+def kept_in_range(images: Tensor, rng: torch.Generator) -> Tensor:
+    return images + 0.1 * torch.randn(len(images), 1, generator=rng)
 
 
 #: Each game by the part of it that needs the global batch.
@@ -95,6 +145,15 @@ CASES: dict[str, Callable[[], Game]] = {
         pulling_away=0.1,
         batch=32,
     ),
+    **{
+        f"penalty_{name}": lambda name=name: games.gan(*perceptrons(), points(), penalty=name, batch=32)  # type: ignore[misc]
+        for name in penalties.PENALTIES
+        if name != "lecam"  # remembers, which several processes refuse
+    },
+    "unrolled": lambda: games.gan(*perceptrons(), points(), unrolled=3, batch=32),
+    "reuse_and_augment": lambda: games.gan(*perceptrons(), points(), reuse=True, augment=kept_in_range, batch=32),
+    "own": lambda: own(nets.MLPDiscriminator(width=8)),
+    "own_that_gathers": lambda: own(Spread(gathers=True)),
     "codes": lambda: games.info_gan(
         nets.MLPGenerator(latent=4, width=16),
         nets.TwoHeaded(nets.MLPDiscriminator(width=16), 3),
@@ -105,10 +164,14 @@ CASES: dict[str, Callable[[], Game]] = {
 }
 
 
+#: A game that several processes refuse.
+REFUSED: dict[str, Callable[[], Game]] = {"blind": lambda: own(Spread(gathers=False))}
+
+
 def play(name: str, steps: int = STEPS) -> Game:
     """The game of this case after so many steps. Each process starts from other weights: the first one's count."""
-    torch.manual_seed(compute.world()[0])
-    game = CASES[name]()
+    torch.manual_seed(distributed.world()[0])
+    game = (CASES | REFUSED)[name]()
     game.play(steps, progress=False)
     return game
 

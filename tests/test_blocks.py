@@ -182,7 +182,8 @@ def patched() -> nn.Module:
         (nn.InstanceNorm2d(3, track_running_stats=True), True),
         (nn.Softmax(0), True),
         (nn.MultiheadAttention(4, 2, dropout=0.1), True),  # its dropout is no module
-        (nn.Flatten(0), True),
+        (nn.Sequential(nn.Linear(2, 1), nn.Flatten(0)), False),
+        (nn.Flatten(0, 1), True),
         (nn.Unflatten(0, (2, -1)), True),
         (nn.Unflatten(1, (2, -1)), False),
         (hooked(), True),

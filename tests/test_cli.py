@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import signal
@@ -86,7 +85,8 @@ def test_every_game_is_played_from_the_name_of_its_data(tmp_path: Path, points: 
     images = tmp_path / "images.npz"
     pixels = np.random.default_rng(0).integers(0, 256, (200, 16, 16), dtype=np.uint8)
     np.savez(images, images=pixels, labels=np.arange(200) % 3)
-    monkeypatch.setattr(data, "load_pairs", functools.partial(data.load_pairs, size=16))
+    load_pairs = data.load_pairs
+    monkeypatch.setattr(data, "load_pairs", lambda *args, **more: load_pairs(*args, **{**more, "size": 16}))
     source, shape = {
         **dict.fromkeys(("pix2pix", "bicycle_gan", "cycle_gan"), ("scenes", (3, 16, 16))),
         **dict.fromkeys(("star_gan", "progressive_gan", "sr_gan", "esr_gan"), (images, (1, 16, 16))),

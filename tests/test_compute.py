@@ -73,6 +73,9 @@ def test_precision_of_a_cpu_depends_on_amx(tiles: bool, monkeypatch: pytest.Monk
 def test_precision_of_cuda_ignores_emulated_bf16(ampere: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or ampere)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0) if ampere else (7, 5))
+    assert compute.precision(torch.device("cuda")) == ("bf16" if ampere else "fp16")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (6, 1))
     assert compute.precision(torch.device("cuda")) == ("bf16" if ampere else "fp32")
 
 
@@ -89,8 +92,8 @@ def test_precision_override(name: str, tiles: bool, monkeypatch: pytest.MonkeyPa
 
 
 def test_precision_override_that_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GANLIB_PRECISION", "fp16")
-    with pytest.raises(ValueError, match=r"GANLIB_PRECISION='fp16' is not known; choose one of: .*bf16"):
+    monkeypatch.setenv("GANLIB_PRECISION", "fp8")
+    with pytest.raises(ValueError, match=r"GANLIB_PRECISION='fp8' is not known; choose one of: .*bf16"):
         compute.precision("cpu")
 
 

@@ -25,7 +25,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganlib import data
-from ganlib.data import _base, packaged
+from ganlib.data import _base, online, packaged
 
 RNG = torch.Generator()
 
@@ -478,6 +478,20 @@ def test_no_network_says_so(name: str, tmp_path: Path, monkeypatch: pytest.Monke
     message = f"{name} is neither in .* nor could it be downloaded .*not known.* With no network, .*: digits, digits8"
     with pytest.raises(ConnectionError, match=message):
         data.load(name, root=tmp_path)
+
+
+def test_a_connection_that_says_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import socket
+
+    import torchvision.datasets
+
+    monkeypatch.setattr(online, "_SILENCE", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes calls and never answers
+        mirrors = [f"http://127.0.0.1:{silent.getsockname()[1]}/"]
+        monkeypatch.setattr(torchvision.datasets.MNIST, "mirrors", mirrors)
+        with pytest.raises(ConnectionError, match=r"mnist is neither in .*timed out.* With no network, .*: digits"):
+            data.load("mnist", root=tmp_path)
+    assert socket.getdefaulttimeout() is None
 
 
 def test_cifar10(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

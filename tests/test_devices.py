@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from ganlib import Game, cli, compute, data, games, nets, recipes
+from ganlib import Game, cli, compute, data, game, games, generator, nets, recipes
 
 NAMES = sorted(games.GAMES)
 
@@ -51,9 +51,9 @@ def networks(name: str, classes: int) -> tuple[list[nn.Module], dict[str, Any]]:
 
 
 def play(name: str, held: Any, place: str, made: list[nn.Module], options: dict[str, Any]) -> Game:
-    game = games.get(name)(*made, held, batch=4, device=place, precision="fp32", **options)
-    game.play(1, progress=False)
-    return game
+    played = games.get(name)(*made, held, batch=4, device=place, precision="fp32", **options)
+    played.play(1, progress=False)
+    return played
 
 
 @pytest.fixture
@@ -81,6 +81,8 @@ def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def deepcopy(net: nn.Module) -> nn.Module:
         """torch's own asks fake tensors for their memory, and writes to what is not there."""
+        if not isinstance(net, nn.Module):
+            return copy.deepcopy(net)
         tensors = [*net.parameters(), *net.buffers()]
         fresh = [nn.Parameter(torch.empty_like(w)) if w.requires_grad else torch.empty_like(w) for w in tensors]
         return copy.deepcopy(net, {id(old): new for old, new in zip(tensors, fresh, strict=True)})
@@ -88,12 +90,13 @@ def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     def unseeded(*key: Any) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
-    monkeypatch.setattr(engine, "copy", SimpleNamespace(deepcopy=deepcopy))
+    monkeypatch.setattr(game, "copy", SimpleNamespace(deepcopy=deepcopy))
     monkeypatch.setattr(nn.Module, "to", to)
     monkeypatch.setattr(nets.ImagePool, "exchange", lambda pool, fresh, rng: fresh)
-    for module in (engine, games.translation):
-        monkeypatch.setattr(module, "_seeded", unseeded)
-    monkeypatch.setattr(engine, "spread_labels", lambda labels, n, classes: classes and torch.zeros(n).long())
+    monkeypatch.setattr(compute, "seeded", unseeded)
+    monkeypatch.setattr(
+        generator, "spread_labels", lambda labels, n, classes: torch.zeros(n).long() if classes else None
+    )
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "clustered_gan"])  # which has to count clusters

@@ -257,7 +257,7 @@ def test_uniform_prior_and_density_data():
     ("change", "error", "message"),
     [
         ({"batch": 0}, ValueError, "batch must be a whole number of at least 1, got 0"),
-        ({"batch": 101}, ValueError, "batch must be at most the 100 samples of the data, got 101"),
+        ({"precision": "half"}, ValueError, "precision='half' is not known"),
         ({"batch": 2.5}, ValueError, "batch must be a whole number"),
         ({"seed": -1}, ValueError, "seed must be a whole number of at least 0, got -1"),
         ({"averaging": 1.0}, ValueError, "averaging must be at least 0 and below 1, got 1.0"),
@@ -277,9 +277,9 @@ def test_bad_arguments_are_named(change: dict[str, object], error: type[Exceptio
         (torch.zeros(0, 2), ValueError, "data must be a float tensor"),
         (torch.zeros(10, 2, dtype=torch.long), ValueError, "data must be a float tensor"),
         (
-            [1.0, 2.0],
+            {"x": 1.0},
             TypeError,
-            "data must be a ganlib.data.Dataset, a density of ganlib.toys or a float tensor, got list",
+            "data must be a ganlib.data.Dataset or Pairs, a density of ganlib.toys, a float tensor .*, got dict",
         ),
     ],
 )
@@ -319,6 +319,7 @@ class TinyPairs:
     """Targets twice as large as their inputs, as `data.Pairs` hands them out."""
 
     name = "doubles"
+    paired = True
 
     def __init__(self) -> None:
         self.x = tiny_data()
@@ -341,7 +342,7 @@ def translating(**options: object) -> Game:
     return Game(
         {"generator": player},
         TinyPairs(),
-        **{"batch": 16, "latent": 0, "averaging": None, "sampler": lambda net, b: net(b.inputs), **options},
+        **{"batch": 16, "latent": 0, "averaging": None, "takes": ["inputs"], **options},
     )
 
 
@@ -362,16 +363,15 @@ def test_pairs_are_drawn_together_and_a_translation_is_learned():
         tiny_game().translate(x)
 
 
-def test_a_prior_and_a_sampler_of_the_game_are_used():
+def test_a_prior_of_the_game_is_used():
     def prior(n: int, rng: torch.Generator) -> torch.Tensor:
         return torch.randint(2, (n, 3), generator=rng).float()
 
-    game = own_game(prior=prior, sampler=lambda net, b: net(b.z) + 100 * b.real)
+    game = own_game(prior=prior)
     assert game.latent == 3 and set(game.draw("generator").z.flatten().tolist()) == {0.0, 1.0}
     assert game.average is not None
     z = prior(5, compute.generator(0, "sample"))
-    real = game._draw_data(5, compute.generator(0, "sample", "data"))[0]
-    assert torch.equal(game.sample(5), game.average(z) + 100 * real)
+    assert torch.equal(game.sample(5), game.average(z))
     with pytest.raises(ValueError, match=r"prior\(n, rng\) must return z of shape \(n, 4\), got \(2, 3\) for n = 2"):
         own_game(prior=prior, latent=4)
     with pytest.raises(ValueError, match=r"prior\(n, rng\) must return z of shape \(n, latent\), got \(2,\)"):
@@ -394,20 +394,26 @@ def test_data_of_another_type_than_the_networks_are_refused():
         Game({"generator": player}, tiny_data().double())
 
 
+DIGITS = tuple(map(str, range(10)))
+
+
 def test_labels_are_spread_and_checked():
-    assert generator.spread_labels(None, 3, None) is None
-    assert generator.spread_labels(None, 5, 3).tolist() == [0, 1, 2, 0, 1]  # type: ignore[union-attr]
-    assert generator.spread_labels([7, 2], 3, 10).tolist() == [7, 2, 7]  # type: ignore[union-attr]
+    assert generator.spread_labels(None, 3, ()) is None
+    assert generator.spread_labels(None, 5, DIGITS[:3]).tolist() == [0, 1, 2, 0, 1]  # type: ignore[union-attr]
+    assert generator.spread_labels([7, 2], 3, DIGITS).tolist() == [7, 2, 7]  # type: ignore[union-attr]
+    named = generator.spread_labels(["dog", 0], 3, ("cat", "dog"))
+    assert named is not None and named.tolist() == [1, 0, 1]
     for labels, message in (
         ([10], "must lie in 0 … 9"),
         ([-1], "must lie in"),
         ([0.5], "whole numbers"),
         ([], "at least one"),
+        ("ten", "label='ten' is not known; choose one of: 0, 1"),
     ):
         with pytest.raises(ValueError, match=message):
-            generator.spread_labels(labels, 2, 10)
+            generator.spread_labels(labels, 2, DIGITS)
     with pytest.raises(ValueError, match="not conditional"):
-        generator.spread_labels([1], 2, None)
+        generator.spread_labels([1], 2, ())
 
 
 def test_no_bar_where_nobody_watches(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from ganlib import Game, checkpoint, cli, metrics, penalties
+from ganlib import checkpoint, cli, metrics, penalties
 from ganlib.checkpoint import CheckpointError
 from ganlib.game import Batch, Game, NonFiniteLoss
 

@@ -144,15 +144,6 @@ def test_feature_matching_compares_mean_features() -> None:
         penalty.function(lambda x: x.sum(1), real, fake, RNG)
 
 
-def test_l1() -> None:
-    real, fake = samples()
-    penalty = penalties.l1(10.0)
-    assert penalty.player == "generator"
-    assert torch.allclose(penalty.function(lambda x: x.sum(1), real, fake, RNG), 10 * (real - fake).abs().mean())
-    with pytest.raises(ValueError, match=r"fake must have shape \(6, 3\) like real, got \(5, 3\)"):
-        penalty.function(lambda x: x.sum(1), real, fake[:5], RNG)
-
-
 def test_spectral_regulariser_is_the_sum_of_largest_singular_values() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ConvTranspose2d(3, 5, 3), nn.Flatten(), nn.Linear(7, 4)).double()

@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ganlib import plot, toys
+from ganlib.generator import Generator, Prior
 
 
 @pytest.fixture(autouse=True)
@@ -273,13 +274,15 @@ def test_walk_of_a_uniform_prior_is_straight_and_stays_inside() -> None:
 
 def test_walk_of_a_game_takes_the_averaged_generator_and_labels() -> None:
     average, current = Painter(classes=10), Painter(classes=10)
-    ax = plot.latent_walk(SimpleNamespace(average=average, generator=current), n_rows=2, steps=3, labels=[3, 7])
+    ax = plot.latent_walk(
+        SimpleNamespace(snapshot=lambda: Generator(average, Prior(8))), n_rows=2, steps=3, labels=[3, 7]
+    )
     assert average.seen and not current.seen
     assert texts(ax) == ["3", "7"]
     canvas = np.asarray(ax.images[0].get_array())
     assert canvas[0, 0, 0] == round(1.3 * 127.5) and canvas[-1, 0, 0] == round(1.7 * 127.5)
     bare = Painter()
-    plot.latent_walk(SimpleNamespace(average=None, generator=bare), n_rows=1, steps=2)
+    plot.latent_walk(Generator(bare, Prior(8)), n_rows=1, steps=2)
     assert bare.seen
 
 

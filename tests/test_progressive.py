@@ -139,7 +139,7 @@ def test_misfits_are_refused() -> None:
         games.progressive_gan(generator, nets.ShuffleDiscriminator(16), images())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="stage must be a whole number of at least 1, got 0"):
         games.progressive_gan(generator, discriminator, images(), stage=0)
-    with pytest.raises(ValueError, match="progressive_gan option='conditional' is not known"):
+    with pytest.raises(ValueError, match="option='conditional' is not known"):
         games.progressive_gan(generator, discriminator, images(), conditional=True)
 
 

@@ -632,7 +632,7 @@ def test_games_of_pairs_refuse_what_is_not_paired(name: str):
 
 def test_misfits_are_refused():
     data = floats(toys())
-    with pytest.raises(ValueError, match=r"the generator's images have shape \(1, 16, 16\), but those of the data"):
+    with pytest.raises(ValueError, match=r"the generator's samples have shape \(1, 16, 16\), but those of the data"):
         games.pix2pix(Enlarge(1.0, 0.0), Judge(), data)
     with pytest.raises(ValueError, match="l1 must be a finite number of at least 0, got -1"):
         games.pix2pix(Affine(1.0, 0.0), Judge(), data, l1=-1.0)

@@ -16,7 +16,7 @@ from typing import Literal
 from .. import _check
 from . import files, online, scenes
 from ._base import SPLITS, Dataset, Pairs, clustered, digest, fit, shrunk
-from .packaged import OFFLINE, SERIES_MEAN, SERIES_STD, TASKS, load_pairs
+from .packaged import BUILT_IN, OFFLINE, SERIES_MEAN, SERIES_STD, TASKS, load_pairs
 from .source import Drawn, Feed, Source, source
 from .texts import TextData, docstrings
 
@@ -93,8 +93,7 @@ def load(
             found = Dataset(name, *offline.read(split, side), offline.source, offline.licence, split)
         else:
             found = online.load(name, split, side, root)
-        clash = f"using the built-in set {name}; for the folder write ./{name}"
-        return replace(found, notes=(clash,)) if Path(name).is_dir() else found
+        return replace(found, notes=(BUILT_IN.format(name),)) if Path(name).is_dir() else found
     if name == "docstrings":
         raise ValueError("name='docstrings' are texts, not tensors: call data.docstrings()")
     path = Path(name).expanduser()

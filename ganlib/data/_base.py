@@ -56,7 +56,7 @@ class Dataset:
         if x.dtype == torch.uint8:
             _check.shape("x", x, "(N, C, H, W) for uint8 images", x.dim() == 4)
         else:
-            _check.shape("x", x, "(N, C, H, W) for float32 images or (N, D) for float32 points", x.dim() in (2, 4))
+            _check.shape("x", x, "(N, D) for float32 points", x.dim() in (2, 4))
         if x.numel() == 0:
             raise ValueError(f"{self.name} holds no samples" + ("" if self.split == "all" else f" for {self.split}"))
         if x.is_floating_point():
@@ -217,7 +217,7 @@ def shrunk(dataset: Dataset, factor: int) -> Pairs:
         raise ValueError(f"factor must divide the sides of the images, {height} and {width}, got {factor}")
     small = torch.cat([F.avg_pool2d(x.float(), factor).round_().to(torch.uint8) for x in dataset.x.split(CHUNK)])
     name = f"{dataset.name} shrunk {factor} times"
-    return Pairs(name, small, dataset.x, True, dataset.source, dataset.licence, dataset.split)
+    return Pairs(name, small, dataset.x, True, dataset.source, dataset.licence, dataset.split, dataset.notes)
 
 
 def draw_index(size: int, n: int, generator: torch.Generator) -> Tensor:

@@ -6,10 +6,12 @@ A folder is decoded once, at the size that is asked for, into a file of uint8 nu
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._base import CHUNK, Arrays, Pairs, fit, fixed_split, image_layout, part, power_of_two
+from ._base import Arrays, Pairs, fit, fixed_split, image_layout, part, power_of_two
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -86,12 +88,18 @@ def _split(
 
 def _summary(train: int, test: int, classes: tuple[str, ...]) -> str:
     named = ", ".join(classes if len(classes) <= 12 else (*classes[:10], "…", classes[-1]))
-    return f"{train} train, {test} held out" + (f", {len(classes)} classes ({named})" if classes else "")
+    return f"{train} train, {test} held out" + (
+        f", {len(classes)} class{'es' * (len(classes) > 1)} ({named})" if classes else ""
+    )
 
 
 def _skipped(endings: Counter[str]) -> list[str]:
     count = sum(endings.values())
-    return [f"{count} files skipped: {', '.join(f'{n} {end}' for end, n in endings.most_common())}"] if count else []
+    return (
+        [f"{count} file{'s' * (count > 1)} skipped: {', '.join(f'{n} {end}' for end, n in endings.most_common())}"]
+        if count
+        else []
+    )
 
 
 def pairs(folder: Path, split: str, paired: bool, size: int | None, root: Path) -> Pairs:
@@ -104,6 +112,9 @@ def pairs(folder: Path, split: str, paired: bool, size: int | None, root: Path) 
         sides[side] = found
     if paired:
         stems = {side: {os.path.splitext(name)[0]: name for name in found} for side, found in sides.items()}
+        for side, found in sides.items():
+            if len(stems[side]) < len(found):
+                raise ValueError(f"{folder / side} holds two pictures of one name that differ only in their endings")
         for side, other in (("inputs", "targets"), ("targets", "inputs")):
             alone = sorted(stems[side].keys() - stems[other].keys())
             if alone:
@@ -111,8 +122,6 @@ def pairs(folder: Path, split: str, paired: bool, size: int | None, root: Path) 
                     f"{folder}: {len(alone)} of the {side} have no picture of their name in {other} "
                     f"({stems[side][alone[0]]}, …); of unpaired pictures, cycle_gan learns"
                 )
-            if len(stems[side]) < len(sides[side]):
-                raise ValueError(f"{folder / side} holds two pictures of one name that differ only in their endings")
         sides["targets"] = [stems["targets"][stem] for stem in stems["inputs"]]
     parts: dict[str, Tensor] = {}
     notes = []
@@ -189,7 +198,13 @@ def _place(folder: Path, names: list[str], size: Size, root: Path) -> Path | Non
 
 def _mapped(array: Path) -> Tensor:
     """The numbers of a file of the cache; whoever changes them, changes a copy of his own."""
-    return torch.from_numpy(np.load(array, mmap_mode="c"))
+    try:
+        return torch.from_numpy(np.load(array, mmap_mode="c"))
+    except OSError as error:
+        if error.errno != errno.ENOMEM:
+            raise
+        with warnings.catch_warnings(action="ignore"):  # too large for a copy of it all: it must not be changed
+            return torch.from_numpy(np.load(array, mmap_mode="r"))
 
 
 def _write(array: Path, shape: tuple[int, ...], rows: Iterator[np.ndarray]) -> None:
@@ -211,7 +226,7 @@ def _write(array: Path, shape: tuple[int, ...], rows: Iterator[np.ndarray]) -> N
 
 
 def _each(call: Callable[[Path], T], folder: Path, names: list[str]) -> Iterator[T]:
-    """What `call` says of each picture, in order, a few at a time; an error names its file."""
+    """What `call` says of each picture, in order, a few ahead of who asks; an error names its file."""
 
     def named(name: str) -> T:
         try:
@@ -219,9 +234,10 @@ def _each(call: Callable[[Path], T], folder: Path, names: list[str]) -> Iterator
         except Exception as error:  # damaged files make PIL raise nearly anything
             raise ValueError(f"{folder / name} cannot be read as an image: {error}") from error
 
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for start in range(0, len(names), CHUNK):
-            yield from pool.map(named, names[start : start + CHUNK])
+    workers = min(8, os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers) as pool:
+        for start in range(0, len(names), 4 * workers):
+            yield from pool.map(named, names[start : start + 4 * workers])
 
 
 def _headers(folder: Path, names: list[str], size: Size) -> tuple[tuple[int, int], bool, Counter[tuple[int, int]]]:
@@ -259,23 +275,25 @@ def _decoded(
 
     _, channels, height, width = shape
 
-    def decode(path: Path) -> tuple[np.ndarray, Picture]:
+    def decode(path: Path) -> tuple[np.ndarray, bool, bool, int | None]:
         with Image.open(path) as file:
             file.draft(None, (2 * width, 2 * height))  # a JPEG is decoded no larger than is needed
             found = upright(file)
         image = found.image.convert("L" if channels == 1 else "RGB")
         scale = min(image.width / width, image.height / height)
         w, h = round(scale * width), round(scale * height)
-        left, top = (image.width - w) // 2, (image.height - h) // 2
+        left, top = (image.width - w) / 2, (image.height - h) / 2
+        if scale == 1:  # only cut: pixels stay what they are
+            left, top = int(left), int(top)
         if image.size != (width, height):
             image = image.resize((width, height), Image.Resampling.BILINEAR, (left, top, left + w, top + h))
-        return np.array(image).reshape(height, width, channels).transpose(2, 0, 1), found
+        return np.array(image).reshape(height, width, channels).transpose(2, 0, 1), *found[1:]
 
-    for pixels, found in _each(decode, folder, names):
-        seen["turned"] += found.turned
-        seen["transparent"] += found.transparent
-        seen["16 bit"] += found.brightest is not None
-        seen["brightest"] = max(seen["brightest"], found.brightest or 0)
+    for pixels, turned, transparent, brightest in _each(decode, folder, names):
+        seen["turned"] += turned
+        seen["transparent"] += transparent
+        seen["16 bit"] += brightest is not None
+        seen["brightest"] = max(seen["brightest"], brightest or 0)
         yield pixels
 
 

@@ -190,6 +190,10 @@ OFFLINE = {
 }
 
 
+BUILT_IN = "using the built-in set {0}; for the folder write ./{0}"
+"""Said where there is a folder of that name."""
+
+
 def load_pairs(
     name: str | os.PathLike[str],
     split: str = "train",
@@ -234,5 +238,5 @@ def load_pairs(
         scenes.render(vectors[chosen], time, season, 32 if size is None else size)
         for chosen, (season, time) in zip(kept, TASKS[task], strict=True)
     )
-    offline = OFFLINE[name]
-    return Pairs(f"{name} ({task})", inputs, targets, paired, offline.source, offline.licence, split)
+    offline, notes = OFFLINE[name], (BUILT_IN.format(name),) if Path(name).is_dir() else ()
+    return Pairs(f"{name} ({task})", inputs, targets, paired, offline.source, offline.licence, split, notes)

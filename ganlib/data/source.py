@@ -201,11 +201,9 @@ def source(data: Any, device: torch.device | str = "cpu", dtype: torch.dtype = t
 
 def _is_labelled(data: Any) -> bool:
     """Whether these are (x, y), and y is whole numbers, one for each row of x."""
-    if not (isinstance(data, tuple | list) and len(data) == 2):
+    if not (isinstance(data, tuple) and len(data) == 2 and all(isinstance(part, Tensor | np.ndarray) for part in data)):
         return False
     x, y = data
-    if not all(isinstance(part, Tensor | np.ndarray) for part in data):
-        return False
     if y.ndim != 1 or x.ndim < 2 or len(x) != len(y) or not _is_whole(y):
         raise ValueError(
             f"data (x, y) must be N samples and N whole numbers, got shapes {tuple(x.shape)} and {tuple(y.shape)}, "
@@ -267,7 +265,9 @@ def _items(data: Any, name: str, size: int) -> Callable[[int, torch.Generator], 
         samples = [_sample(row[0], name) for row in rows]
         if len({(x.shape, x.dtype) for x in samples}) > 1:
             shapes = " and ".join(sorted({str(tuple(x.shape)) for x in samples})[:2])
-            raise ValueError(f"items of {name} must all have one shape and type, got {shapes}")
+            raise ValueError(
+                f"items of {name} must all have one shape and type, got {shapes}; a transform can bring them to it"
+            )
         real = torch.stack(samples)
         if first:
             warn_of_range(f"items of {name}", real)
@@ -301,7 +301,7 @@ def _sample(item: Any, name: str) -> Tensor:
             raise TypeError(
                 f"a sample of {name} must be a tensor, an array or a PIL picture, got {type(item).__name__}"
             )
-        item = np.asarray(upright(item.copy()).image)
+        item = np.array(upright(item.copy()).image)
     tensor = torch.from_numpy(np.ascontiguousarray(item))
     return image_layout(f"an item of {name}", tensor[None])[0] if tensor.dtype == torch.uint8 else tensor
 

@@ -18,6 +18,7 @@ from torch import nn
 from .. import data as datasets
 from ..game import Game
 from ..nets import Clustered
+from .contest import Made
 from .gan import contest
 
 
@@ -45,4 +46,4 @@ def clustered_gan(generator: nn.Module, discriminator: nn.Module, data: Any, **o
     kinds = datasets.clustered(data, count, seed=options.get("seed", 0))
     assert kinds.y is not None
     drawn = Clustered(generator, torch.bincount(kinds.y, minlength=count))
-    return contest(drawn, discriminator, kinds, name="clustered_gan", conditional=True, **options)
+    return contest(drawn, discriminator, kinds, Made("clustered_gan", conditional=True), **options)

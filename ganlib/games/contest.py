@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack, cast
 
 import torch
@@ -93,7 +93,7 @@ class Table:
         remember is in its memory."""
         described = {"game": name, **({} if adversary is None else adversary.settings), **settings}
         kept = {} if adversary is None else adversary.memory
-        asked = {key: self.options[key] for key in ("batch", "seed", "averaging", "anneal")}  # type: ignore[literal-required]
+        asked: dict[str, Any] = {k: v for k, v in self.options.items() if k in ("batch", "seed", "averaging", "anneal")}
         more["memory"] = {**kept, **(more.get("memory") or {})}
         return Game(players, data, device=self.device, precision=self.precision, settings=described, **asked, **more)
 
@@ -230,6 +230,23 @@ class Judged:
     fake: Tensor
     fake_heads: Tensor | None
     real_heads: Tensor | None
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a game made of `gan` adds to it.
+
+    Attributes:
+        name: of the game.
+        settings: its own weights, for a checkpoint.
+        conditional: whether networks that take labels are shown them.
+        also: further terms of the loss of the player whose turn it is, by name.
+    """
+
+    name: str = "gan"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    conditional: bool = False
+    also: Callable[[Judged], dict[str, Tensor]] | None = None
 
 
 def labels_for(net: Callable[..., Any], batch: Batch) -> tuple[Tensor, ...]:

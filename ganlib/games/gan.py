@@ -7,7 +7,7 @@ https://arxiv.org/abs/1411.1784). Networks, losses and penalties are chosen free
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Unpack
 
@@ -22,7 +22,7 @@ from ..game import Batch, Game
 from ..generator import at_rest
 from ..nets import mixes_samples
 from ..penalties import Critic
-from .contest import Adversary, Judged, Options, Penalties, Table, Terms, classes_of
+from .contest import Adversary, Judged, Made, Options, Penalties, Table, Terms, classes_of
 
 
 def gan(
@@ -75,6 +75,7 @@ def gan(
         generator,
         discriminator,
         data,
+        Made(),
         loss=loss,
         penalty=penalty,
         turns=turns,
@@ -103,18 +104,15 @@ def conditional_gan(generator: nn.Module, discriminator: nn.Module, data: Any, *
     for name, net in (("generator", generator), ("discriminator", discriminator)):
         if getattr(net, "classes", None) != count:
             raise ValueError(f"{name}.classes must be {count}, as the data have, got {getattr(net, 'classes', None)}")
-    return contest(generator, discriminator, data, name="conditional_gan", conditional=True, **options)
+    return contest(generator, discriminator, data, Made("conditional_gan", conditional=True), **options)
 
 
 def contest(
     generator: nn.Module,
     discriminator: nn.Module,
     data: Any,
+    own: Made,
     *,
-    name: str = "gan",
-    conditional: bool = False,
-    also: Callable[[Judged], dict[str, Tensor]] | None = None,
-    settings: Mapping[str, Any] | None = None,
     loss: str | losses.Loss = "non_saturating",
     penalty: Penalties = (),
     turns: int = 1,
@@ -125,8 +123,7 @@ def contest(
     reuse: bool = False,
     **options: Unpack[Options],
 ) -> Game:
-    """`gan`, and what games made of it add: `conditional` shows the networks labels, where they take them, and `also`
-    returns further terms of the loss of the player whose turn it is. `name` and `settings` describe the game."""
+    """`gan`, and what games made of it add, which is their `own`."""
     for role, net in (("generator", generator), ("discriminator", discriminator)):
         if not isinstance(net, nn.Module):
             raise TypeError(f"{role} must be an nn.Module, such as nets.MLP{role.title()}(), got {net!r}")
@@ -139,7 +136,7 @@ def contest(
     judges_class = getattr(discriminator, "classes", None) is not None
 
     def given(batch: Batch, asked: bool = True) -> tuple[Tensor, ...]:
-        return (batch.labels,) if conditional and asked and batch.labels is not None else ()
+        return (batch.labels,) if own.conditional and asked and batch.labels is not None else ()
 
     def seen(x: Tensor, batch: Batch) -> Tensor:
         return x if change is None else change(x, batch.rng)
@@ -158,8 +155,8 @@ def contest(
         terms, real_heads, fake_heads = adversary.discriminator(
             critic(batch), seen(batch.real, batch), seen(fake, batch), batch, together
         )
-        if also is not None:
-            terms |= also(Judged("discriminator", batch, fake, fake_heads, real_heads))
+        if own.also is not None:
+            terms |= own.also(Judged("discriminator", batch, fake, fake_heads, real_heads))
         return terms
 
     def generator_loss(batch: Batch) -> Terms:
@@ -174,8 +171,8 @@ def contest(
 
             judging = unroll(discriminator, next_loss, unrolled, ahead)
         terms, fake_heads = adversary.generator(critic(batch, judging), real, shown, batch)
-        if also is not None:
-            terms |= also(Judged("generator", batch, fake, fake_heads, None))
+        if own.also is not None:
+            terms |= own.also(Judged("generator", batch, fake, fake_heads, None))
         return terms if len(terms) > 1 else terms["loss"]
 
     players = {
@@ -186,9 +183,9 @@ def contest(
         **({} if change is None else {"augment": change.name}),
         **({"unrolled": unrolled, "unrolled_lr": ahead} if unrolled else {}),
         **({"reuse": True} if reuse else {}),
-        **(settings or {}),
+        **own.settings,
     }
-    made = table.game(name, players, data, described, adversary, prior=prior)
+    made = table.game(own.name, players, data, described, adversary, prior=prior)
     _must_fit(made, given, judges_class, adversary.rule)
     if isinstance(augment, str) and (points := made.draw("generator").real).dim() != 4:
         raise ValueError(

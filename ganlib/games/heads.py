@@ -20,7 +20,7 @@ from .. import distributed, losses
 from .._check import finite, positive_int
 from ..game import Game
 from ..generator import Prior
-from .contest import Judged, classes_of, conditional
+from .contest import Judged, Made, classes_of, conditional
 from .gan import contest
 
 
@@ -68,8 +68,8 @@ def ac_gan(
             error = error + F.cross_entropy(seen.real_heads, labels)
         return {"classification": weight * error}
 
-    own: dict[str, Any] = {"name": "ac_gan", "settings": {"classification": weight}, "conditional": True, "also": also}
-    return contest(generator, discriminator, data, **own, **options)
+    own = Made("ac_gan", {"classification": weight}, conditional=True, also=also)
+    return contest(generator, discriminator, data, own, **options)
 
 
 @dataclass(frozen=True)
@@ -177,14 +177,10 @@ def info_gan(
         assert seen.fake_heads is not None
         return {"information": -weight * codes.information(seen.fake_heads, seen.batch.z[:, noise:])}
 
-    own: dict[str, Any] = {
-        "name": "info_gan",
-        "settings": {"information": weight, "codes": [list(codes.categorical), codes.continuous]},
-        "conditional": conditional(data, generator=generator, discriminator=discriminator),
-        "prior": Prior(noise, kind, codes.categorical, codes.continuous),
-        "also": also,
-    }
-    return contest(generator, discriminator, data, **own, **options)
+    settings = {"information": weight, "codes": [list(codes.categorical), codes.continuous]}
+    own = Made("info_gan", settings, conditional(data, generator=generator, discriminator=discriminator), also)
+    prior = Prior(noise, kind, codes.categorical, codes.continuous)
+    return contest(generator, discriminator, data, own, prior=prior, **options)
 
 
 def eb_gan(
@@ -227,14 +223,9 @@ def eb_gan(
             raise TypeError("discriminator must return (energies, codes), such as nets.AutoencoderDiscriminator")
         return {"pulling_away": weight * _pulling_away(seen.fake_heads)}
 
-    own: dict[str, Any] = {
-        "name": "eb_gan",
-        "settings": {"pulling_away": weight},
-        "conditional": conditional(data, generator=generator, discriminator=discriminator),
-        "loss": loss,
-        "also": also,
-    }
-    return contest(generator, discriminator, data, **own, **options)
+    shown = conditional(data, generator=generator, discriminator=discriminator)
+    own = Made("eb_gan", {"pulling_away": weight}, shown, also)
+    return contest(generator, discriminator, data, own, loss=loss, **options)
 
 
 def _pulling_away(codes: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from .._check import finite, one_of
 from ..game import Batch, Game
 from ..nets.encoders import Autoencoder, logits_and_features
 from ..penalties import Critic
-from .contest import Adversary, Judged, Options, Penalties, Table, conditional, labels_for, must_make
+from .contest import Adversary, Judged, Made, Options, Penalties, Table, conditional, labels_for, must_make
 from .gan import contest
 
 
@@ -351,8 +351,8 @@ def lr_gan(
         found = _mean(encoder(seen.fake, *labels_for(both, seen.batch)))
         return {"latent_l1": weight * (seen.batch.z - found).abs().mean()}
 
-    own: dict[str, Any] = {"name": "lr_gan", "settings": {"latent_l1": weight}, "also": also}
-    game = contest(both, discriminator, data, conditional=both.classes is not None, **own, **options)
+    own = Made("lr_gan", {"latent_l1": weight}, both.classes is not None, also)
+    game = contest(both, discriminator, data, own, **options)
     return _fitting(game, encoder)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from .._check import positive_int
 from ..game import Batch, Game
 from ..nets import ProgressiveDiscriminator, ProgressiveGenerator, at_level
-from .contest import Terms
+from .contest import Made, Terms
 from .gan import contest
 
 
@@ -54,8 +54,7 @@ def progressive_gan(
         if not isinstance(net, kind):
             raise TypeError(f"{role} must be a nets.{kind.__name__}, which grows, got {type(net).__name__}")
     defaults = {"loss": "wasserstein", "penalty": "gradient_penalty", "lr": 1e-3, "betas": (0.0, 0.99)}
-    own: dict[str, Any] = {"name": "progressive_gan", "settings": {"stage": stage}}
-    game = contest(generator, discriminator, data, **own, **{**defaults, **options})
+    game = contest(generator, discriminator, data, Made("progressive_gan", {"stage": stage}), **{**defaults, **options})
 
     def grown(loss: Callable[[Batch], Terms]) -> Callable[[Batch], Terms]:
         def at_its_level(batch: Batch) -> Terms:

@@ -50,9 +50,10 @@ def _one_by_one(module: nn.Module) -> bool:
     changed = "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks
     if changed or getattr(module, "track_running_stats", False):
         return False
-    if kind in (nn.Flatten, nn.Unflatten):
-        first = module.start_dim if kind is nn.Flatten else module.dim
-        return isinstance(first, int) and first > 0
+    if isinstance(module, nn.Flatten) and module.start_dim <= 0 and (module.start_dim, module.end_dim) != (0, -1):
+        return False  # but for (0, -1), which makes logits (N,) of (N, 1)
+    if isinstance(module, nn.Unflatten) and not (isinstance(module.dim, int) and module.dim > 0):
+        return False
     return kind in _ONE_BY_ONE or kind.__module__.startswith("ganlib.nets.")
 
 
@@ -62,7 +63,7 @@ def mixes_samples(net: nn.Module) -> bool:
     Games judge real and generated samples in one batch only where it is False. It is False if every layer is known to
     treat samples one by one and to draw nothing: networks of this package and layers of torch, but for those in which
     samples meet (`MinibatchStd`, BatchNorm, …) and those that draw (dropout, …). Any other module, such as a class of
-    your own, is judged apart, which is always right. To have it judged in one batch, which is quicker, it has to say so.
+    your own, is judged apart, which is always right. To be judged in one batch, which is quicker, it has to say so.
 
     Example:
         >>> from ganlib import nets
@@ -72,7 +73,7 @@ def mixes_samples(net: nn.Module) -> bool:
         False
 
     Args:
-        net: a network. Its attribute `mixes_samples` is believed, for all that is inside too; so is that of a layer in it.
+        net: a network. Its attribute `mixes_samples` is believed, for all within it too; so is that of a layer in it.
 
     Raises:
         TypeError: such an attribute is neither True nor False.

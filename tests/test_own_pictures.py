@@ -1,0 +1,457 @@
+"""The reader's own pictures: seen as they are meant, decoded once, and everything done to them said."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ganlib import data, recipes
+from ganlib.data import _base, files
+
+RAMP = np.linspace(0, 65535, 256).round().astype(np.uint16).reshape(16, 16)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("GANLIB_DATA", str(folder))
+    return folder
+
+
+@pytest.fixture
+def cached(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As if the few files of a test were many."""
+    monkeypatch.setattr(files, "_CACHED_FROM", 0)
+    return cache / "pictures"
+
+
+def flat(path: Path, value: Any = 100, size: tuple[int, int] = (16, 16), mode: str = "RGB", **options: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, value if isinstance(value, tuple) or len(mode) < 2 else (value,) * len(mode)).save(
+        path, **options
+    )
+    return path
+
+
+def every(folder: Path, **options: Any) -> data.Dataset:
+    return data.load(folder, split="all", **options)
+
+
+# ---- seen as they are meant ----------------------------------------------------------------------------------------
+
+
+def deep_png(path: Path) -> None:
+    Image.fromarray(RAMP).save(path)
+
+
+def deep_big_endian_tiff(path: Path) -> None:
+    Image.frombytes("I;16B", (16, 16), RAMP.astype(">u2").tobytes()).save(path)
+
+
+def deep_pgm(path: Path) -> None:
+    path.write_bytes(b"P5\n16 16\n65535\n" + RAMP.astype(">u2").tobytes())
+
+
+def deep_integers(path: Path) -> None:
+    Image.fromarray(RAMP.astype(np.int32)).save(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "save", "mode"),
+    [
+        ("a.png", deep_png, "I;16"),
+        ("a.tif", deep_png, "I;16"),
+        ("a.tiff", deep_big_endian_tiff, "I;16B"),
+        ("a.pgm", deep_pgm, "I"),
+        ("a.tif", deep_integers, "I"),
+    ],
+)
+def test_16_bit_grey_keeps_its_shades(tmp_path: Path, name: str, save: Any, mode: str) -> None:
+    save(tmp_path / name)
+    with Image.open(tmp_path / name) as image:
+        assert image.mode == mode
+    loaded = every(tmp_path)
+    assert loaded.image_shape == (1, 16, 16)
+    assert np.array_equal(loaded.x[0, 0].numpy(), np.rint(RAMP / 257))
+    assert "1 of 16-bit grey, their values (up to 65535) divided by 257" in loaded.notes
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.full((9, 9), 0.5, np.float32), r"floating-point numbers \(mode F\).* save it with 8 or 16 bits"),
+        (np.full((9, 9), 70_000, np.int32), "its values go from 70000 to 70000; 16-bit grey ends at 65535"),
+        (np.full((9, 9), -1, np.int32), "its values go from -1 to -1"),
+    ],
+)
+def test_a_range_that_nobody_knows_is_refused_by_name(tmp_path: Path, array: np.ndarray, words: str) -> None:
+    Image.fromarray(array).save(tmp_path / "depth.tif")
+    with pytest.raises(ValueError, match=rf"depth.tif cannot be read as an image: .*{words}"):
+        data.load(tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp"])
+def test_exif_orientation_is_applied(tmp_path: Path, ending: str) -> None:
+    upright = np.zeros((30, 20), np.uint8)
+    upright[:10, :10] = 200  # bright at the left above
+    turns = ["FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_90", "TRANSVERSE", "ROTATE_270"]
+    for orientation, turn in enumerate(["", *turns], 1):
+        stored = Image.fromarray(upright).convert("RGB")
+        if turn:
+            stored = stored.transpose(Image.Transpose[turn])
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        stored.save(tmp_path / f"{orientation}.{ending}", exif=exif, quality=95)
+    loaded = every(tmp_path)
+    assert loaded.image_shape == (3, 30, 20) and len(loaded) == 8
+    bright = loaded.x.float().mean(1)
+    assert (bright[:, 2:8, 2:8].mean((1, 2)) > 150).all(), bright[:, 5, 5]
+    assert (bright[:, 20:].mean((1, 2)) < 20).all() and (bright[:, :8, 13:].mean((1, 2)) < 20).all()
+    assert loaded.notes == ("7 train, 1 held out", "20×30", "7 turned upright by their EXIF orientation")
+
+
+def test_transparent_becomes_white(tmp_path: Path) -> None:
+    flat(tmp_path / "rgba.png", (0, 0, 0, 0), mode="RGBA")
+    flat(tmp_path / "half.png", (0, 0, 0, 128), mode="RGBA")
+    flat(tmp_path / "la.png", (0, 0), mode="LA")
+    flat(tmp_path / "opaque.png", (10, 10, 10, 255), mode="RGBA")
+    palette = Image.new("P", (16, 16), 1)
+    palette.putpalette([255, 0, 0, 10, 10, 10])
+    palette.save(tmp_path / "palette.png", transparency=1)
+    palette.save(tmp_path / "palette.gif", transparency=1)
+    flat(tmp_path / "rgb.png", (10, 20, 30), transparency=(10, 20, 30))
+    flat(tmp_path / "l.png", 10, mode="L", transparency=10)
+    loaded = every(tmp_path, size=16)
+    values = loaded.x[:, :, 8, 8].float().mean(1).sort().values.tolist()
+    assert values == [10.0, 127.0, *[255.0] * 6]
+    assert "7 transparent pictures put on white" in loaded.notes
+    shutil.rmtree(tmp_path)
+    flat(tmp_path / "la.png", (0, 128), mode="LA")
+    assert every(tmp_path).image_shape == (1, 16, 16) and every(tmp_path).x.unique().tolist() == [127], "grey stays"
+
+
+def test_other_modes(tmp_path: Path) -> None:
+    flat(tmp_path / "a.png", 1, mode="1")
+    assert every(tmp_path).x.unique().tolist() == [255] and every(tmp_path).image_shape == (1, 16, 16)
+    flat(tmp_path / "b.jpg", (0, 0, 0, 255), mode="CMYK")
+    flat(tmp_path / "c.gif", 90)
+    loaded = every(tmp_path)
+    values = loaded.x[:, :, 8, 8].sort(0).values
+    assert loaded.image_shape == (3, 16, 16) and (values[0] < 3).all() and values[1:].tolist() == [[90] * 3, [255] * 3]
+
+
+def test_a_large_jpeg_is_decoded_no_larger_than_is_needed(tmp_path: Path) -> None:
+    smooth = np.random.default_rng(0).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+    Image.fromarray(smooth).resize((1200, 900), Image.Resampling.BICUBIC).save(tmp_path / "a.jpg", quality=95)
+    loaded = every(tmp_path, size=64)
+    with Image.open(tmp_path / "a.jpg") as image:
+        whole = np.asarray(image).transpose(2, 0, 1)
+    expected = _base.resize("a", torch.from_numpy(whole.copy())[None], 64)
+    assert (loaded.x.int() - expected.int()).abs().float().mean() < 1
+    assert loaded.notes == ("1 train, 0 held out", "64×64, cropped from 1200×900")
+
+
+# ---- what is no picture --------------------------------------------------------------------------------------------
+
+
+def test_a_bomb_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flat(tmp_path / "bomb.png", size=(30, 30))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(ValueError, match=r"bomb.png cannot be read as an image: .*decompression bomb"):
+        data.load(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize("ending", ["bmp", "gif", "jpg", "pgm", "png", "tif", "webp"])
+def test_damaged_files_are_refused_by_name_or_read(tmp_path: Path, ending: str) -> None:
+    whole = flat(tmp_path / f"a.{ending}", mode="L" if ending == "pgm" else "RGB").read_bytes()
+    rng = np.random.default_rng(0)
+    for length in (0, 3, 10, 20, 40, len(whole) // 2):
+        for changed in range(4):
+            content = bytearray(whole[: length or None] if changed else whole[:length])
+            for _ in range(changed if content else 0):
+                content[rng.integers(min(60, len(content)))] = rng.integers(256)
+            (tmp_path / f"a.{ending}").write_bytes(content)
+            try:
+                every(tmp_path, size=16)
+            except ValueError as error:
+                assert f"a.{ending} cannot be read as an image: " in str(error) and "\n" not in str(error)
+
+
+def test_what_systems_leave_is_no_picture_and_other_kinds_are_counted(tmp_path: Path) -> None:
+    for i in range(5):
+        flat(tmp_path / "cats" / f"{i}.png")
+    for name in (".ipynb_checkpoints/0.png", "@eaDir/0.png", "__MACOSX/0.png", "cats/@eaDir/0.png", "cats/._0.png"):
+        flat(tmp_path / name.replace("._0", "x")).rename((tmp_path / name).absolute())
+    for name in ("Thumbs.db", "cats/Thumbs.db", "cats/.DS_Store", "cats/desktop.ini"):
+        (tmp_path / name).write_bytes(b"")
+    for name in ("notes.txt", "cats/a.heic", "cats/b.HEIC", "cats/c.avif", "dogs/a.heic", "cats/licence"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    loaded = every(tmp_path)
+    assert len(loaded) == 5 and loaded.classes == ("cats",)
+    assert loaded.notes == (
+        "4 train, 1 held out, 1 class (cats)",
+        "16×16",
+        "6 files skipped: 3 .heic, 1 .txt, 1 .avif, 1 without ending",
+    )
+    shutil.rmtree(tmp_path / "cats")
+    with pytest.raises(ValueError, match=r"holds no images; looked for .* \(2 files skipped: 1 .txt, 1 .heic\)"):
+        data.load(tmp_path)
+
+
+def test_classes_are_in_natural_order(tmp_path: Path) -> None:
+    for k in (10, 9, 1, 2):
+        for i in range(5):
+            flat(tmp_path / str(k) / f"{i}.png", 20 * k)
+    loaded = every(tmp_path)
+    assert loaded.classes == ("1", "2", "9", "10") and loaded.y is not None
+    means = [loaded.x[loaded.y == k].float().mean().item() for k in range(4)]
+    assert means == [20, 40, 180, 200]
+    assert loaded.notes[0] == "16 train, 4 held out, 4 classes (1, 2, 9, 10)"
+
+
+@pytest.mark.parametrize("values", [range(1, 11), (0, 5), (7,)])
+def test_labels_of_an_npz_are_renumbered_and_keep_their_names(tmp_path: Path, values: Any) -> None:
+    n, labels = len(values), np.repeat(np.array(values), 10)
+    np.savez(tmp_path / "a.npz", points=labels[:, None] + np.zeros((1, 2)), labels=labels)
+    loaded = data.load(tmp_path / "a.npz")
+    assert loaded.classes == tuple(str(value) for value in values) and loaded.y is not None
+    assert torch.equal(loaded.x[:, 0], torch.tensor(list(values))[loaded.y].float())
+    assert loaded.notes == (
+        f"{8 * n} train, {2 * n} held out, {n} class{'es' * (n > 1)} ({', '.join(loaded.classes)})",
+    )
+
+
+# ---- decoded once --------------------------------------------------------------------------------------------------
+
+
+def numbered(folder: Path, n: int = 10) -> None:
+    for i in range(n):
+        flat(folder / "ab"[i % 2] / f"{i}.png", i, mode="L")
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The names of the pictures that were opened."""
+    names: list[str] = []
+    before = Image.open
+
+    def open(path: Any, *rest: Any) -> Any:
+        names.append(Path(path).name)
+        return before(path, *rest)
+
+    monkeypatch.setattr(Image, "open", open)
+    yield names
+
+
+def test_rows_and_their_order_are_those_of_the_fixed_split(tmp_path: Path) -> None:
+    numbered(tmp_path, 20)
+    stored = np.array([0, 10, 12, 14, 16, 18, 2, 4, 6, 8, 1, 11, 13, 15, 17, 19, 3, 5, 7, 9])  # by class, then by name
+    y = stored % 2
+    for split, rows in zip(("train", "test"), _base.fixed_split(y), strict=True):
+        loaded = data.load(tmp_path, split)
+        assert loaded.y is not None and loaded.x[:, 0, 0, 0].tolist() == stored[rows].tolist()
+        assert loaded.y.tolist() == y[rows].tolist()
+
+
+def test_a_folder_is_decoded_once_for_all_splits(tmp_path: Path, cached: Path, opened: list[str]) -> None:
+    numbered(tmp_path)
+    first = data.load(tmp_path)
+    assert len(opened) == 20 and len(set(opened)) == 10, "each header, then each picture"
+    opened.clear()
+    test, again = data.load(tmp_path, split="test"), data.load(tmp_path)
+    assert not opened and len(test) == 2 and torch.equal(again.x, first.x) and again.notes == first.notes
+    again.x.zero_()
+    assert torch.equal(data.load(tmp_path).x, first.x), "whoever writes, writes to a copy"
+    assert sorted(path.suffix for path in cached.iterdir()) == [".json", ".npy"]
+
+
+def test_a_changed_folder_is_decoded_again_and_takes_its_old_place(tmp_path: Path, cached: Path) -> None:
+    numbered(tmp_path)
+    data.load(tmp_path)
+    data.load(tmp_path, size=8)
+    assert len([*cached.glob("*.npy")]) == 2
+    flat(tmp_path / "a" / "0.png", 77, mode="L")
+    assert 77 in every(tmp_path).x and len([*cached.iterdir()]) == 4
+
+
+def test_half_a_cache_is_made_again(tmp_path: Path, cached: Path) -> None:
+    numbered(tmp_path)
+    first = data.load(tmp_path)
+    for suffix, content in ((".npy", b"\x93NUMPY\x01"), (".json", b"[")):
+        (file,) = cached.glob(f"*{suffix}")
+        file.unlink()
+        file.write_bytes(content)
+        assert torch.equal(data.load(tmp_path).x, first.x)
+        assert len([*cached.iterdir()]) == 2
+
+
+def test_a_cache_larger_than_memory_is_mapped_as_it_is(tmp_path: Path, cached: Path, monkeypatch: Any) -> None:
+    numbered(tmp_path)
+    load, modes = np.load, []
+
+    def full(path: Any, mmap_mode: str) -> Any:
+        modes.append(mmap_mode)
+        if mmap_mode == "c" and Path(path).exists():
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
+        return load(path, mmap_mode=mmap_mode)
+
+    monkeypatch.setattr(np, "load", full)
+    assert len(data.load(tmp_path)) == 8 and modes[-1] == "r"
+
+
+def test_pictures_are_decoded_only_a_few_ahead(tmp_path: Path, opened: list[str]) -> None:
+    numbered(tmp_path / "x", 200)
+    (tmp_path / "x" / "a").rename(tmp_path / "even")
+    names = sorted(path.name for path in (tmp_path / "even").iterdir())
+    rows = files._decoded(tmp_path / "even", names, (100, 1, 16, 16), Counter())
+    next(rows)
+    rows.close()  # type: ignore[attr-defined]
+    assert len(opened) <= 4 * 8
+
+
+def test_without_a_cache_pictures_are_kept_in_memory(tmp_path: Path, cached: Path, monkeypatch: Any) -> None:
+    numbered(tmp_path)
+    first = data.load(tmp_path)
+    shutil.rmtree(cached)
+    cached.write_text("in the way")
+    loaded = data.load(tmp_path)
+    assert torch.equal(loaded.x, first.x) and loaded.notes[:2] == first.notes
+    assert loaded.notes[2].startswith(f"kept in memory: {cached} cannot be written (")
+
+
+def test_what_cannot_be_decoded_leaves_nothing(tmp_path: Path, cached: Path) -> None:
+    numbered(tmp_path)
+    whole = flat(tmp_path / "a" / "x.png", 3, (300, 300), "L").read_bytes()
+    (tmp_path / "a" / "x.png").write_bytes(whole[:60])  # the header is all right
+    with pytest.raises(ValueError, match=r"x.png cannot be read as an image"):
+        data.load(tmp_path, size=16)
+    assert not [*cached.iterdir()]
+
+
+# ---- sizes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "note"),
+    [
+        ((28, 28), 28, "28×28"),
+        ((48, 48), 48, "48×48"),
+        ((30, 30), 16, "16×16, resized from 30×30"),
+        ((128, 128), 64, "64×64, resized from 128×128"),
+        ((120, 90), 64, "64×64, cropped from 120×90"),
+        ((20, 16), 16, "16×16, cropped from 20×16"),
+    ],
+)
+def test_the_command_and_fit_bring_pictures_to_a_side_the_networks_take(
+    tmp_path: Path, size: tuple[int, int], side: int, note: str
+) -> None:
+    for i in range(5):
+        flat(tmp_path / f"{i}.png", size=size)
+    for loaded in (recipes.load_data(str(tmp_path)), data.load(tmp_path, size="fit")):
+        assert loaded.image_shape == (3, side, side) and loaded.notes[1] == note
+    assert data.load(tmp_path).image_shape == (3, *size[::-1]), "else they stay as they are"
+    assert recipes.load_data(str(tmp_path), size=24).image_shape == (3, 24, 24)
+    with pytest.raises(ValueError, match="size must be 16, 20, 24, .* got 30"):
+        recipes.load_data(str(tmp_path), size=30)
+
+
+def test_pictures_of_several_sizes_come_to_the_middle_one(tmp_path: Path) -> None:
+    for i, size in enumerate([(10, 99), (40, 50), (70, 45), (300, 200), (60, 41)]):
+        flat(tmp_path / f"{i}.png", size=size)
+    for loaded in (every(tmp_path), every(tmp_path, size="fit"), recipes.load_data(str(tmp_path), "all")):
+        assert loaded.image_shape == (3, 32, 32)
+        assert loaded.notes[1] == (
+            "32×32, the middle squares of pictures whose shorter sides are 10 … 200 pixels; 1 of them enlarged"
+        )
+
+
+def test_sides_that_the_networks_take() -> None:
+    wanted = {m * 2**k for m in (4, 5, 6, 7) for k in range(2, 8)}
+    assert {side for side in range(1, 1000) if _base.is_side(side)} == {side for side in wanted if side < 1000}
+    assert {28, 64, 256} <= wanted
+
+
+def test_an_npz_keeps_its_side_where_the_networks_take_it(tmp_path: Path) -> None:
+    for side, expected in ((128, 128), (100, 64), (28, 28)):
+        np.savez(tmp_path / "a.npz", images=np.zeros((5, side, side), np.uint8))
+        assert recipes.load_data(str(tmp_path / "a.npz")).image_shape == (1, expected, expected)
+    np.savez(tmp_path / "a.npz", images=np.zeros((5, 12, 30), np.uint8))
+    with pytest.raises(ValueError, match="are images with a side of 12 pixels; they need at least 16"):
+        recipes.load_data(str(tmp_path / "a.npz"))
+
+
+def test_a_name_wins_over_a_folder_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos", "ring"):
+        for i in range(5):
+            flat(tmp_path / name / f"{i}.png")
+    note = "using the built-in set photos; for the folder write ./photos"
+    assert recipes.load_data("photos").notes == (note,) and data.load("photos").notes == (note,)
+    assert recipes.load_data("./photos").notes[0] == "4 train, 1 held out" and data.load("digits8").notes == ()
+    with pytest.warns(UserWarning, match="using the built-in set ring; for the folder write ./ring"):
+        recipes.load_data("ring")
+
+
+def test_growing_games_get_a_power_of_two_of_what_was_read(tmp_path: Path, opened: list[str]) -> None:
+    for i in range(5):
+        flat(tmp_path / f"{i}.png", size=(28, 28))
+    loaded = recipes.load_for(recipes.Settings(str(tmp_path), game="progressive_gan"))
+    assert loaded.image_shape == (3, 32, 32) and loaded.notes[-1] == "enlarged to 32×32, a power of two"
+    assert len(opened) == 10
+    wanted = recipes.load_for(recipes.Settings("digits", game="progressive_gan"))
+    assert torch.equal(wanted.x, data.load("digits", size=32).x)
+
+
+# ---- pairs ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_of_pairs(tmp_path: Path) -> None:
+    for i in range(10):
+        flat(tmp_path / "inputs" / f"{i}.png", 10 * i, (40, 50))
+        flat(tmp_path / "targets" / f"{i}.jpg", 10 * i + 5, (100, 100))
+    (tmp_path / "inputs" / "a.txt").write_text("")
+    for game in ("pix2pix", "bicycle_gan"):
+        train, test = (
+            recipes.load_for(recipes.Settings(str(tmp_path), game=game), split) for split in ("train", "test")
+        )
+        assert (len(train), len(test), train.paired) == (8, 2, True)
+        assert train.inputs.shape == train.targets.shape == (8, 3, 32, 32)
+        for pairs in (train, test):
+            assert ((pairs.targets.int() - pairs.inputs.int() - 5).abs() <= 2).all(), "of one name"
+    assert train.notes == (
+        "inputs: 8 train, 2 held out",
+        "inputs: 32×32, cropped from 40×50",
+        "targets: 8 train, 2 held out",
+        "targets: 32×32, resized from 100×100",
+        "1 file skipped: 1 .txt",
+    )
+    (tmp_path / "targets" / "3.jpg").rename(tmp_path / "targets" / "x.jpg")
+    with pytest.raises(ValueError, match=r"1 of the inputs have no picture of their name in targets \(3.png, …\)"):
+        data.load_pairs(tmp_path)
+    flat(tmp_path / "targets" / "y.png")
+    pairs = recipes.load_for(recipes.Settings(str(tmp_path), game="cycle_gan"))
+    assert (len(pairs.inputs), len(pairs.targets), pairs.paired) == (8, 9, False)
+    assert not recipes.load_for(recipes.Settings(str(tmp_path), game="cycle_gan"), "test").paired
+    assert data.load_pairs(tmp_path, paired=False, size=20).inputs.shape[2:] == (20, 20)
+    flat(tmp_path / "inputs" / "0.gif")
+    with pytest.raises(ValueError, match="inputs holds two pictures of one name"):
+        data.load_pairs(tmp_path)
+
+
+def test_a_folder_that_holds_no_pairs(tmp_path: Path) -> None:
+    numbered(tmp_path)
+    with pytest.raises(ValueError, match="must hold pictures in two folders, inputs and targets: inputs holds none"):
+        recipes.load_for(recipes.Settings(str(tmp_path), game="cycle_gan"))
+    with pytest.raises(ValueError, match="'digits' are no pairs: .* choose one of: scenes, or a folder that holds"):
+        recipes.load_for(recipes.Settings("digits", game="cycle_gan"))

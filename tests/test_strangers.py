@@ -1,0 +1,498 @@
+"""Other people's parts in a game: schedulers, optimizers, networks that draw, that look across samples or are frozen,
+callbacks that fail. Whatever they do is either right or an error; nothing of theirs is undone in silence."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ganlib import (
+    Batch,
+    Game,
+    NonFiniteLoss,
+    Player,
+    checkpoint,
+    compute,
+    games,
+    history,
+    load,
+    nets,
+    penalties,
+    schedule,
+)
+from ganlib.game import _parts
+
+from .tiny import TinyDiscriminator, TinyGenerator, everything, same, tiny_data, tiny_game
+
+
+class Noisy(nn.Module):
+    """z -> points, with noise of its own, as StyleGAN's generator has it."""
+
+    latent = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net, self.strength = nn.Linear(3, 2), nn.Parameter(torch.ones(()))
+
+    def forward(self, z: Tensor) -> Tensor:
+        h = self.net(z)
+        return h + self.strength * torch.randn_like(h)
+
+
+class Spread(nn.Module):
+    """Points -> logits that see how far the whole batch is spread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(4, 1)
+        self.rows: list[int] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.rows.append(len(x))
+        return self.net(torch.cat([x, x.std(0, keepdim=True).expand_as(x)], 1)).squeeze(1)
+
+
+def own_game(optimizer: type = torch.optim.Adam, generator: type = TinyGenerator, **player: object) -> Game:
+    torch.manual_seed(0)
+    g, d = generator(), TinyDiscriminator()
+    softplus = nn.functional.softplus
+    players = {
+        "discriminator": Player(
+            d,
+            lambda b: softplus(-d(b.real)).mean() + softplus(d(g(b.z))).mean(),
+            optimizer(d.parameters(), 1e-2),
+        ),
+        "generator": Player(g, lambda b: softplus(-d(g(b.z))).mean(), optimizer(g.parameters(), 1e-2), **player),
+    }
+    return Game(players, tiny_data(), batch=16)
+
+
+def rates(game: Game, steps: int) -> list[float]:
+    seen: list[float] = []
+    game.play(
+        steps, progress=False, watch=lambda g: seen.append(g.players["generator"].optimizer.param_groups[0]["lr"])
+    )
+    return seen
+
+
+# ---- rates and optimizers ------------------------------------------------------------------------------------------
+
+
+def test_a_scheduler_stepped_by_its_owner_is_not_undone():
+    game = own_game()
+    scheduler = torch.optim.lr_scheduler.StepLR(game.players["generator"].optimizer, 1, gamma=0.1)
+    seen = []
+    game.play(4, progress=False, watch=lambda g: (seen.append(scheduler.get_last_lr()[0]), scheduler.step())[1])
+    assert seen == pytest.approx([1e-2, 1e-3, 1e-4, 1e-5])
+    assert game.players["generator"].optimizer.param_groups[0]["lr"] == pytest.approx(1e-6)
+
+
+def test_rates_set_by_hand_and_a_swapped_optimizer_stay():
+    game = own_game()
+    game.players["generator"].optimizer.param_groups[0]["lr"] = 0.5
+    assert rates(game, 2) == [0.5, 0.5]
+    player = game.players["generator"]
+    player.optimizer = torch.optim.RMSprop(player.net.parameters(), lr=5e-5)
+    assert rates(game, 1) == [5e-5]
+    assert game.settings["players"]["generator"]["optimizer"]["class"] == "RMSprop"
+
+
+def warm_up(optimizer: torch.optim.Optimizer) -> torch.optim.lr_scheduler.LRScheduler:
+    rise = torch.optim.lr_scheduler.LinearLR(optimizer, 0.1, total_iters=3)
+    fall = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 7)
+    return torch.optim.lr_scheduler.SequentialLR(optimizer, [rise, fall], [3])
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.AdamW, torch.optim.RMSprop, torch.optim.Adagrad])
+def test_a_players_scheduler_steps_each_round_and_is_resumed(tmp_path: Path, optimizer: type):
+    def game() -> Game:
+        made = own_game(optimizer, clip=0.5)
+        for player in made.players.values():
+            player.scheduler = warm_up(player.optimizer)
+        return made
+
+    whole, half, other = game(), game(), game()
+    seen = rates(whole, 10)
+    assert seen[0] < seen[2] and seen[3] > seen[9] and len(set(seen)) > 5
+    half.play(4, progress=False, save=tmp_path)
+    assert rates(other.resume(tmp_path), 6) == seen[4:]
+    assert same(everything(whole), everything(other))
+
+
+def test_annealing_and_another_hand_on_the_rates_are_refused():
+    game = own_game()
+    with pytest.raises(ValueError, match="anneal=10 and a scheduler of player 'generator' would both set rates"):
+        game.players["generator"].scheduler = warm_up(game.players["generator"].optimizer)
+        Game(game.players, tiny_data(), anneal=10)
+    game = tiny_game(anneal=10)
+    with pytest.raises(
+        ValueError, match="player 'generator': its learning rate is 0.5, which something else than anneal"
+    ):
+        game.play(3, progress=False, watch=lambda g: g.players["generator"].optimizer.param_groups[0].update(lr=0.5))
+    with pytest.raises(ValueError, match="scheduler must be one of this player's optimizer"):
+        own_game(scheduler=warm_up(torch.optim.SGD(nn.Linear(1, 1).parameters(), 0.1)))
+
+
+def test_a_run_goes_on_at_another_rate_with_a_word(tmp_path: Path):
+    own_game().play(2, progress=False, save=tmp_path)
+    game = own_game().resume(tmp_path, lr={"generator": 0.125})
+    assert rates(game, 1) == [0.125] and game.players["discriminator"].optimizer.param_groups[0]["lr"] == 1e-2
+    game.save(tmp_path)
+    assert rates(own_game().resume(tmp_path), 1) == [0.125]
+    annealed = tiny_game(anneal=10)
+    annealed.play(5, progress=False, save=tmp_path / "a")
+    assert rates(tiny_game(anneal=10).resume(tmp_path / "a", lr=1.0), 1) == pytest.approx([0.02 + 0.98 / 2])
+    with pytest.raises(ValueError, match="lr names no player 'critic'; the players are: discriminator, generator"):
+        own_game().resume(tmp_path, lr={"critic": 0.1})
+
+
+def test_games_take_any_optimizer():
+    game = tiny_game(optimizer=torch.optim.RMSprop, lr=5e-5)
+    assert type(game.players["discriminator"].optimizer) is torch.optim.RMSprop
+    assert rates(game, 2) == [5e-5, 5e-5]
+
+
+def test_long_gradients_are_clipped():
+    norms = []
+    game = own_game(torch.optim.SGD, clip=1e-3)
+
+    def note(net: nn.Module) -> None:
+        norms.append(torch.cat([w.grad.flatten() for w in net.parameters()]).norm().item())  # type: ignore[union-attr]
+
+    game.players["generator"].after = note
+    game.play(3, progress=False)
+    assert norms == pytest.approx([1e-3] * 3, rel=1e-3)
+    with pytest.raises(ValueError, match="clip must be above 0, got 0"):
+        own_game(clip=0.0)
+
+
+def test_accumulated_parts_have_the_gradient_of_the_whole():
+    def game(parts: int) -> Game:
+        torch.manual_seed(0)
+        g = nn.Linear(3, 2)
+        player = Player(g, lambda b: g(b.z).square().mean(), torch.optim.SGD(g.parameters(), 0.1), accumulate=parts)
+        return Game({"generator": player}, tiny_data(), latent=3, batch=16, averaging=None)
+
+    one, four = game(1), game(4)
+    one.play(3, progress=False)
+    four.play(3, progress=False)
+    assert all(
+        torch.allclose(a, b, atol=1e-6)
+        for a, b in zip(everything(one).values(), everything(four).values(), strict=True)
+    )
+    assert one.history["generator"] == pytest.approx(four.history["generator"], rel=1e-5)
+    assert [len(part.real) for part in _parts(one.draw("generator"), 4)] == [4] * 4
+    with pytest.raises(ValueError, match="batch must be a multiple of accumulate=3 of 'generator', got 16"):
+        game(3)
+
+
+def test_an_average_by_its_half_life():
+    assert schedule.decay(640, 64) ** 10 == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="half_life and batch must be above 0"):
+        schedule.decay(0, 64)
+
+
+# ---- networks that draw, and that look across samples --------------------------------------------------------------
+
+
+def test_a_network_that_draws_gives_the_same_numbers_for_the_same_seed(tmp_path: Path):
+    whole, half = own_game(generator=Noisy), own_game(generator=Noisy)
+    whole.play(6, progress=False)
+    torch.manual_seed(77)
+    half.play(3, progress=False, watch=lambda g: (g.sample(5), torch.rand(3))[:0] or None, save=tmp_path)
+    other = own_game(generator=Noisy)
+    torch.rand(5)
+    other.resume(tmp_path).play(3, progress=False)
+    for key, value in everything(whole).items():  # made with one seed, whatever was drawn between
+        assert torch.equal(value, everything(other)[key]), key
+    assert torch.equal(whole.sample(9, seed=3), whole.sample(9, seed=3))
+    assert not torch.equal(whole.sample(9, seed=3), whole.sample(9, seed=4))
+
+
+def test_sampling_leaves_torchs_generator_alone():
+    game, state = tiny_game(), torch.get_rng_state()
+    game.sample(3)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_a_strangers_discriminator_judges_reals_and_fakes_apart_unless_it_says_otherwise():
+    judge = Spread()
+    game = games.gan(TinyGenerator(), judge, tiny_data(), batch=16)
+    judge.rows.clear()
+    game.play(1, progress=False)
+    assert judge.rows == [16, 16, 16]
+    judge.mixes_samples = False  # type: ignore[assignment]
+    game = games.gan(TinyGenerator(), judge, tiny_data(), batch=16)
+    judge.rows.clear()
+    game.play(1, progress=False)
+    assert judge.rows == [32, 16]
+
+
+def test_r1_and_r2_cost_no_further_forward_pass():
+    calls: list[int] = []
+    game = games.gan(nets.MLPGenerator(), nets.MLPDiscriminator(), tiny_data(), batch=16, penalty="r1_r2")
+    game.discriminator.register_forward_pre_hook(lambda net, given: calls.append(len(given[0])))
+    game.players["discriminator"].loss(game.draw("discriminator"))
+    assert calls == [16, 16]
+
+
+@pytest.mark.parametrize("name", ["r1", "r2", "r1_r2", "lecam", "gradient_penalty", "dragan"])
+def test_a_penalty_in_a_game_is_the_penalty_by_itself(name: str):
+    game = games.gan(nets.MLPGenerator(), nets.MLPDiscriminator(), tiny_data(), batch=16, penalty=name)
+    batch = game.draw("discriminator")
+    with torch.no_grad():
+        fake = game.generator(batch.z)
+    expected = penalties.PENALTIES[name]().function(game.discriminator, batch.real, fake, batch.rng)
+    terms = game.players["discriminator"].loss(game.draw("discriminator"))
+    assert isinstance(terms, dict) and terms[name].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+# ---- frozen parts --------------------------------------------------------------------------------------------------
+
+
+def test_a_layer_frozen_between_two_plays_stays_and_is_frozen_after_a_resume(tmp_path: Path):
+    game = own_game()
+    game.play(2, progress=False)
+    layer = game.discriminator.net[0]  # type: ignore[index]
+    layer.requires_grad_(False)
+    before = layer.weight.clone()
+    game.play(2, progress=False, save=tmp_path)
+    assert torch.equal(layer.weight, before)
+    other = own_game().resume(tmp_path)
+    assert not other.discriminator.net[0].weight.requires_grad  # type: ignore[index]
+    other.play(2, progress=False)
+    game.play(2, progress=False)
+    assert same(everything(game), everything(other))
+    game.discriminator.requires_grad_(False)
+    with pytest.raises(ValueError, match="player 'discriminator' has nothing to move: all parameters .* are frozen"):
+        game.play(1, progress=False)
+
+
+def test_a_frozen_backbone_in_evaluation_mode_keeps_its_statistics():
+    backbone = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4)).eval().requires_grad_(False)
+    judge = nn.Sequential(backbone, nn.Linear(4, 1), nn.Flatten(0))
+    game = games.gan(TinyGenerator(), judge, tiny_data(), batch=16)
+    judge.eval()  # somebody looked at it in between
+    game.play(3, progress=False)
+    game.sample(3)
+    assert backbone[1].running_mean.abs().max() == 0 and not backbone.training and judge.training
+
+
+# ---- lazy and annealed penalties -----------------------------------------------------------------------------------
+
+
+def test_a_lazy_penalty_counts_updates_not_rounds():
+    calls: list[int] = []
+
+    def function(d: object, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
+        calls.append(1)
+        return real.sum() * 0
+
+    game = tiny_game(turns=5, penalty=penalties.Penalty("own", function, every=4))
+    made = []
+    game.play(4, progress=False, watch=lambda g: made.append(len(calls)))
+    assert made == [2, 3, 4, 5]  # updates 0, 4 | 8 | 12 | 16
+
+
+def test_only_zero_centred_penalties_fade_with_the_schedule():
+    game = tiny_game(anneal=10)
+    batch = game.draw("discriminator")
+    late = Batch(**{**vars(batch), "progress": 1.0})
+    for name, fades in (("r1", True), ("r1_r2", True), ("gradient_penalty", False), ("lecam", False)):
+        judged = games.gan(TinyGenerator(), TinyDiscriminator(), tiny_data(), batch=16, penalty=name, anneal=10)
+        terms = judged.players["discriminator"].loss(late)
+        assert isinstance(terms, dict) and (terms[name].item() == 0) is fades, name
+
+
+# ---- what goes wrong while it plays --------------------------------------------------------------------------------
+
+
+def test_an_error_in_watch_loses_nothing(tmp_path: Path):
+    def watch(game: Game) -> None:
+        if game.step == 3:
+            raise RuntimeError("a full disk, say")
+
+    game = own_game()
+    with pytest.raises(RuntimeError, match="a full disk"):
+        game.play(10, progress=False, watch=watch, save=tmp_path)
+    assert own_game().resume(tmp_path).step == 3
+
+
+def test_stop_ends_the_play_after_the_round(tmp_path: Path):
+    game = own_game()
+    game.play(10, progress=False, watch=lambda g: g.stop() if g.step == 4 else None, save=tmp_path)
+    assert game.step == 4 and own_game().resume(tmp_path).step == 4
+    game.play(2, progress=False)
+    assert game.step == 6
+
+
+def test_after_a_loss_without_a_number_no_turn_is_played_twice(tmp_path: Path):
+    def poisoned() -> Game:
+        game = tiny_game(turns=2)
+        inner = game.players["generator"].loss
+        game.players["generator"].loss = lambda b: inner(b) * (math.nan if b.step == 2 and bad else 1.0)  # type: ignore[operator]
+        return game
+
+    bad, game = True, poisoned()
+    with pytest.raises(NonFiniteLoss, match="step 2, player 'generator'"):
+        game.play(5, progress=False, save=tmp_path)
+    bad = False
+    other, whole = poisoned().resume(tmp_path), tiny_game(turns=2)
+    for each in (game, other):
+        each.play(3, progress=False)
+    whole.play(5, progress=False)
+    assert same(everything(game), everything(whole)) and same(everything(other), everything(whole))
+    assert game.history.losses == whole.history.losses == other.history.losses
+
+
+def test_columns_of_the_history_stand_in_the_order_of_the_losses():
+    game = own_game()
+    loss = game.players["discriminator"].loss
+    game.players["discriminator"].loss = lambda b: {"loss": loss(b), "zeta": loss(b), "alpha": loss(b), "mu": loss(b)}
+    game.play(2, progress=False)
+    terms = ["discriminator", "generator", "discriminator.zeta", "discriminator.alpha", "discriminator.mu"]
+    assert list(game.history.losses) == terms
+
+
+def test_a_batch_may_be_larger_than_the_data():
+    few = tiny_data()[:5]
+    game = games.gan(TinyGenerator(), TinyDiscriminator(), few, batch=16)
+    game.play(2, progress=False)
+    assert len(game.draw("generator").real) == 16
+
+
+def test_a_sigmoid_under_a_loss_of_logits_is_warned_of():
+    judge = nn.Sequential(TinyDiscriminator(), nn.Sigmoid())
+    with pytest.warns(UserWarning, match="ends in a Sigmoid, and loss non_saturating takes logits"):
+        games.gan(TinyGenerator(), judge, tiny_data(), batch=16)
+
+
+# ---- elsewhere -----------------------------------------------------------------------------------------------------
+
+
+def test_a_run_goes_on_elsewhere_with_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    tiny_game().play(2, progress=False, save=tmp_path)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 77)
+    with pytest.raises(
+        checkpoint.CheckpointError, match=r"was made elsewhere: threads was \d+, now 77. .*elsewhere=True"
+    ):
+        tiny_game().resume(tmp_path)
+    with pytest.raises(checkpoint.CheckpointError, match="other settings: batch was 16, now 8"):
+        tiny_game(batch=8).resume(tmp_path, elsewhere=True)
+    with pytest.warns(
+        UserWarning, match="going on elsewhere, not exactly: threads was .*, precision was 'fp32', now 'bf16'"
+    ):
+        game = tiny_game(precision="bf16").resume(tmp_path, elsewhere=True)
+    game.play(1, progress=False)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_a_strangers_networks_get_the_games_precision(precision: str, tmp_path: Path):
+    seen: set[torch.dtype] = set()
+
+    class Watched(TinyDiscriminator):
+        def forward(self, x: Tensor) -> Tensor:
+            hidden = self.net[0](x)
+            seen.add(hidden.dtype)
+            return self.net[2](self.net[1](hidden)).squeeze(1)
+
+    def game() -> Game:
+        torch.manual_seed(0)
+        g, judge = TinyGenerator(), Watched()
+        logits: list[torch.dtype] = []
+
+        def d_loss(b: Batch) -> Tensor:
+            real, fake = judge(b.real), judge(g(b.z).detach())
+            logits.append(real.dtype)
+            assert set(logits) == {torch.float32}
+            return nn.functional.softplus(-real).mean() + nn.functional.softplus(fake).mean()
+
+        players = {
+            "discriminator": Player(judge, d_loss, torch.optim.Adam(judge.parameters(), 1e-3)),
+            "generator": Player(
+                g, lambda b: nn.functional.softplus(-judge(g(b.z))).mean(), torch.optim.Adam(g.parameters(), 1e-3)
+            ),
+        }
+        return Game(players, tiny_data(), batch=16, precision=precision)
+
+    whole, half = game(), game()
+    whole.play(4, progress=False)
+    assert seen == {compute._FORMATS[precision]}
+    half.play(2, progress=False, save=tmp_path)
+    other = game().resume(tmp_path)
+    other.play(2, progress=False)
+    assert same(everything(whole), everything(other))
+    assert (precision == "fp16") == bool(whole.scalers)
+    plain = games.gan(TinyGenerator(), TinyDiscriminator(), tiny_data(), batch=16, penalty="r1", precision=precision)
+    plain.play(2, progress=False)
+    assert all(v.isfinite().all() for v in everything(plain).values())
+
+
+def test_in_fp16_a_step_that_overflows_is_left_out_and_the_next_is_scaled_by_less():
+    game = tiny_game(precision="fp16")
+    game.play(1, progress=False)
+    scale = game.scalers["generator"]._scale
+    assert scale is not None
+    scale.fill_(1e38)  # too large for any gradient
+    before = everything(game)
+    game.play(1, progress=False)
+    after = everything(game)
+    assert all(torch.equal(v, after[k]) for k, v in before.items() if k.startswith("generator") and "weight" in k)
+    assert not torch.equal(before["discriminator.net.0.weight"], after["discriminator.net.0.weight"])
+    assert game.scalers["generator"].get_scale() == pytest.approx(5e37)
+
+
+# ---- the generator by itself ---------------------------------------------------------------------------------------
+
+
+def test_a_generator_of_ones_own_is_loaded_with_the_network_given(tmp_path: Path):
+    game = own_game(generator=Noisy)
+    game.play(3, progress=False, save=tmp_path)
+    with pytest.raises(
+        ValueError, match="net in .* is not of ganlib.nets: make it as for the run, and give it as net="
+    ):
+        load(tmp_path)
+    assert torch.equal(load(tmp_path, net=Noisy()).sample(5, seed=2), game.sample(5, seed=2))
+    assert torch.equal(load(tmp_path, net=Noisy(), averaged=False).sample(5), game.sample(5, averaged=False))
+    with pytest.raises(checkpoint.CheckpointError, match="which this net"):
+        load(tmp_path, net=TinyGenerator())
+
+
+def test_a_generator_of_this_library_is_loaded_without_game_or_data(tmp_path: Path):
+    torch.manual_seed(0)
+    images = torch.rand(40, 1, 16, 16) * 2 - 1
+    pair = nets.ShuffleGenerator(16, latent=4, width=4), nets.ShuffleDiscriminator(16, width=4)
+    game = games.gan(*pair, images, batch=8)
+    game.play(2, progress=False, save=tmp_path)
+    made = load(tmp_path)
+    assert torch.equal(made.sample(3, seed=1), game.sample(3, seed=1))
+    path = made.save(tmp_path / "alone")
+    assert path.stat().st_size < (tmp_path / "last.safetensors").stat().st_size / 2
+    assert torch.equal(load(path).sample(3, seed=1), made.sample(3, seed=1))
+    with pytest.raises(checkpoint.CheckpointError, match="is a generator alone, no game"):
+        game.resume(tmp_path, "alone")
+
+
+def test_the_history_as_csv_grows(tmp_path: Path):
+    game = tiny_game(penalty=penalties.r1(0.1, every=2))
+    game.play(3, progress=False)
+    game.history.write_csv(tmp_path / "h.csv")
+    game.play(2, progress=False)
+    game.history.write_csv(tmp_path / "h.csv", after=3)
+    lines = (tmp_path / "h.csv").read_text(encoding="utf8").splitlines()
+    assert lines[0] == "step,discriminator,generator,discriminator.r1" and [line.split(",")[0] for line in lines[1:]] == [
+        "1", "2", "3", "4", "5",
+    ]  # fmt: skip
+    assert float(lines[2].split(",")[3]) == 0 and float(lines[3].split(",")[1]) == pytest.approx(
+        game.history["discriminator"][2], rel=1e-5
+    )
+
+
+def test_tensorboard_is_asked_for_by_name_where_it_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ModuleNotFoundError, match="tensorboard is not installed: pip install tensorboard"):
+        history.tensorboard(tmp_path)
