@@ -31,7 +31,7 @@ from .generator import Generator, spread_labels
 from .losses import LOSSES
 from .recipes import Settings
 from .reference import Reference
-from .run import Record, Run, RunError, as_bytes, must_be_writable, png, sheet, write
+from .run import Record, Run, RunError, as_bytes, png, sheet, write
 
 MEASURE_EVERY = 500
 METRICS = """Prints one "name value" a line and writes them to RUN/metrics.json. Beside each stands "name_real", the
@@ -356,11 +356,16 @@ def _must_be_ours(out: Path, folder: bool) -> None:
     """Refuse a path for samples that is of no known kind, cannot be written, or holds something else."""
     if not folder and out.suffix not in (".npz", ".png"):
         raise BadInput(f"--out must end in .npz, in .png for a sheet, or in / for a folder of pictures, got {out}")
-    must_be_writable(out, out.absolute().parent)
+    _must_be_writable(out)
     if folder and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BadInput(f"--out {out} must be a new or empty folder")
     if not folder and out.exists() and not _is_samples(out):
         raise BadInput(f"--out {out} exists and is no file of samples: choose another name")
+
+
+def _must_be_writable(out: Path) -> None:
+    if not out.absolute().parent.is_dir() or not os.access(out.absolute().parent, os.W_OK):
+        raise BadInput(f"--out {out} cannot be written: its folder must exist and be writable")
 
 
 def _is_samples(path: Path) -> bool:
@@ -429,7 +434,7 @@ def _export(options: argparse.Namespace) -> int:
     out = Path(options.out)
     if out.suffix != ".onnx":
         raise BadInput(f"--out must end in .onnx, got {out}")
-    must_be_writable(out, out.absolute().parent)
+    _must_be_writable(out)
     if out.exists():
         raise BadInput(f"--out {out} exists: choose another name")
     made, step = Run(Path(options.run)).generator("best" if options.best else "last")

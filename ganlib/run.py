@@ -35,7 +35,7 @@ from .reference import Reference
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Record", "Run", "RunError", "as_bytes", "must_be_writable", "png", "sheet", "write"]
+__all__ = ["Record", "Run", "RunError", "as_bytes", "png", "sheet", "write"]
 
 
 class RunError(ValueError):
@@ -61,7 +61,9 @@ class Run:
             not folder.is_dir() or any(p.suffix != ".part" and p.name != ".lock" for p in folder.iterdir())
         ):
             raise RunError(f"--out {folder} must be a new or empty folder")
-        must_be_writable(folder, next(p for p in [folder.absolute(), *folder.absolute().parents] if p.exists()))
+        parent = next(p for p in [folder.absolute(), *folder.absolute().parents] if p.exists())
+        if not parent.is_dir() or not os.access(parent, os.W_OK):
+            raise RunError(f"--out {folder} cannot be written: {parent} is not a folder that may be written to")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -175,12 +177,6 @@ def _lock(file: int) -> bool:
     return True
 
 
-def must_be_writable(path: Path, folder: Path) -> None:
-    """Refuse a path whose folder is none, or may not be written to."""
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise RunError(f"--out {path} cannot be written: {folder} is not a folder that may be written to")
-
-
 def write(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     temporary = path.with_name(f".{path.name}.part")
@@ -247,7 +243,7 @@ class Record:
         self._columns = columns
 
     def draw(self, game: Game) -> bool:
-        """Write samples.png, of the same latents (and classes, a column each) every time; False if they are no images."""
+        """Write samples.png, always of the same latents (and classes, a column each); False if they are no images."""
         shape = game.source.draw(1, torch.Generator()).real.shape[1:]
         if len(shape) != 3:
             return False
