@@ -35,12 +35,12 @@ from .run import Record, Run, RunError, as_bytes, png, sheet, write
 
 MEASURE_EVERY = 500
 METRICS = """Prints one "name value" a line and writes them to RUN/metrics.json. Beside each stands "name_real", the
-same of real samples, of as many of them: the scale. For ring, grid and gaussians: modes (with more than 20 good samples
-of 20 000), quality (share within 3 standard deviations of a mode), reverse_kl (in nats). For digits and mnist: frechet
-(distance of 5000 samples in the features of our digit classifier), and label_accuracy of games that are asked for
-classes. For other images: frechet_pixels (distance at 8×8 pixels); for other points: frechet_points. For games that
-translate pairs: pixel_error (mean distance from the truth of pairs never seen, as a share of a pixel's range; of real
-ones, the distance from the truth of another pair)."""
+same of as many real samples: the scale. For ring, grid and gaussians: modes (with more than 20 good samples of 20 000),
+quality (share within 3 standard deviations of a mode), reverse_kl (in nats). For digits and mnist: frechet (distance of
+5000 samples in the features of our digit classifier), and label_accuracy of games that are asked for classes. For other
+images: frechet_pixels (distance at 8×8 pixels); for other points: frechet_points (of more than 512 columns, without
+their correlations). For games that translate pairs: pixel_error (mean distance from the truth of pairs never seen, as a
+share of a pixel's range; of real ones, the distance from the truth of another pair)."""
 
 
 class BadInput(ValueError):
