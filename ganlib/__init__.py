@@ -4,7 +4,8 @@ A GAN is a game: players, the networks each one moves, and what each wants to mi
 plays any of them (`Game`), and a new GAN is two or three short loss functions (`games`). The other
 modules are the parts (`nets`, `losses`, `penalties`, `augment`, `data`), the ground they stand on (`divergences`,
 `toys`, `compute`), the judges (`metrics`, `features`) and the pictures (`plot`, `widgets`).
-`recipes` knows settings that work for a data set, `checkpoint` saves and resumes, `claims` checks what a chapter
+`recipes` knows settings that work for a data set, `run` keeps a folder of one that is trained and `reference` what it
+is judged by, `checkpoint` saves and resumes, `claims` checks what a chapter
 says, and `results` holds tables that were measured once.
 """
 
@@ -36,7 +37,9 @@ _MODULES = (
     "penalties",
     "plot",
     "recipes",
+    "reference",
     "results",
+    "run",
     "schedule",
     "toys",
     "widgets",

@@ -86,6 +86,9 @@ def test_a_joint_discriminator_scales_the_points_alone() -> None:
     narrow = nets.MLPJointDiscriminator()
     x, z = torch.randn(5, 2), torch.randn(5, 2)
     assert torch.allclose(wide(10 * x, z), narrow(x, z), atol=1e-6)
+    torch.manual_seed(0)
+    far = nets.MLPJointDiscriminator(scale=[10.0, 2.0], shift=[5.0, 0.0])
+    assert torch.allclose(far(x * torch.tensor([10.0, 2.0]) + torch.tensor([5.0, 0.0]), z), narrow(x, z), atol=1e-5)
 
 
 @pytest.mark.parametrize("make", [nets.MLPEncoder, lambda: nets.ShuffleEncoder(16, width=2, latent=2)])

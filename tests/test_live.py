@@ -80,6 +80,9 @@ GENERATORS: dict[str, Any] = {
     "shuffle, embedding": lambda: nets.ShuffleGenerator(latent=8, width=4, classes=3, condition="embedding"),
     "shuffle, batch norm": lambda: nets.ShuffleGenerator(latent=8, width=4, classes=3, condition="batch_norm"),
     "perceptron": lambda: nets.MLPGenerator(latent=7, out=64, width=32, prior="uniform", scale=0.3),
+    "perceptron, units": lambda: nets.MLPGenerator(
+        latent=4, out=64, width=32, scale=[0.2] * 32 + [0.4] * 32, shift=[0.1, -0.1] * 32
+    ),
     "perceptron, concatenation": lambda: nets.MLPGenerator(latent=4, out=64, width=32, classes=3),
     "perceptron, embedding": lambda: nets.MLPGenerator(latent=4, out=64, width=32, classes=3, condition="embedding"),
     "progressive": progressive,

@@ -365,3 +365,20 @@ def test_devices_do_not_mix(pair: str, conditions: tuple[str, str]) -> None:
             x = torch.func.functional_call(g, on_cuda[0], (z, labels))
             logits = torch.func.functional_call(d, on_cuda[1], (x, labels))
         assert x.device.type == logits.device.type == "cuda" and logits.shape == (8,)
+
+
+def test_perceptrons_see_and_make_points_in_their_own_units() -> None:
+    shift, scale = [5.0, -3.0], [10.0, 0.1]
+    torch.manual_seed(0)
+    made, judged = nets.MLPGenerator(shift=shift, scale=scale), nets.MLPDiscriminator(shift=shift, scale=scale)
+    torch.manual_seed(0)
+    plain, plainly = nets.MLPGenerator(), nets.MLPDiscriminator()
+    z = torch.randn(5, 2)
+    points = plain(z) * torch.tensor(scale) + torch.tensor(shift)
+    assert torch.allclose(made(z), points, atol=1e-5) and torch.allclose(judged(points), plainly(plain(z)), atol=1e-4)
+    again = nets.build(nets.describe(made) or {})
+    again.load_state_dict(made.state_dict())
+    assert torch.equal(again(z), made(z))
+    for wrong, message in (([1.0], "one for each of the 2 coordinates, got 1"), ([1.0, 0.0], "scale must be above 0")):
+        with pytest.raises(ValueError, match=message):
+            nets.MLPGenerator(scale=wrong)

@@ -249,3 +249,25 @@ def test_names_and_bad_input() -> None:
         penalties.weight_clipping(0)
     with pytest.raises(ValueError, match=r"fake must have shape \(3, 2\) like real, got \(4, 2\)"):
         penalties.gradient_penalty().function(lambda x: x.sum(1), torch.zeros(3, 2), torch.zeros(4, 2), RNG)
+
+
+def test_slopes_are_measured_in_the_units_that_are_given() -> None:
+    torch.manual_seed(0)
+    net, scale = nets.MLPDiscriminator(), torch.tensor([10.0, 0.1])
+    x = torch.randn(6, 2)
+    for name in ("r1", "r2", "r1_r2"):
+        make = getattr(penalties, name)
+        expected = make(0.3).function(net, x, x, torch.Generator())
+        stretched = make(0.3, scale=scale.tolist()).function(
+            lambda_of(net, scale), x * scale, x * scale, torch.Generator()
+        )
+        assert torch.allclose(expected, stretched, rtol=1e-4)
+        assert make(0.3, scale=[1.0, 2.0]).settings != make(0.3).settings == make(0.3, scale=1.0).settings
+
+
+def lambda_of(net: nn.Module, scale: torch.Tensor) -> nn.Module:
+    class Stretched(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return net(x / scale)
+
+    return Stretched()

@@ -227,11 +227,12 @@ class MLPJointDiscriminator(MLPDiscriminator):
     ) -> None:
         self.latent, self.points = _check.positive_int("latent", latent), _check.positive_int("inputs", inputs)
         both = self.points + self.latent
-        units = [
-            [*(value if isinstance(value, list | tuple) else [value] * self.points), *[fill] * self.latent]
-            for value, fill in ((scale, 1.0), (shift, 0.0))
-        ]
-        super().__init__(both, width, layers, classes, condition, scale=units[0], shift=units[1])
+        if (scale, shift) != (1.0, 0.0):  # of the points alone
+            (scale, shift) = (
+                [*([value] * self.points if isinstance(value, int | float) else value), *[code] * self.latent]
+                for value, code in ((scale, 1.0), (shift, 0.0))
+            )
+        super().__init__(both, width, layers, classes, condition, scale=scale, shift=shift)
 
     def forward(self, x: Tensor, z: Tensor, labels: Tensor | None = None) -> Tensor:  # type: ignore[override]
         """Logits (N,) from points (N, inputs), codes (N, latent) and labels (N,)."""

@@ -48,7 +48,7 @@ def _units(net: nn.Module, dim: int, shift: Units, scale: Units) -> None:
             continue
         if len(numbers) != dim:
             raise ValueError(f"{name} must be one number, or one for each of the {dim} coordinates, got {len(numbers)}")
-        net.register_buffer(name, torch.tensor(numbers, dtype=torch.float32), persistent=False)
+        net.register_buffer(name, torch.tensor(numbers, dtype=torch.float32))
 
 
 class MLPGenerator(_Generator):
