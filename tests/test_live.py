@@ -105,9 +105,9 @@ def rounded(net: nn.Module) -> nn.Module:
     half = lambda x: x.half().float()  # noqa: E731
     with torch.no_grad():
         if isinstance(net, nets.MLPGenerator):
-            net.out.weight.mul_(net.scale)
-            net.out.bias.mul_(net.scale)
-            net.scale = 1.0
+            net.out.weight.mul_(torch.as_tensor(net.scale).reshape(-1, 1))
+            net.out.bias.mul_(net.scale).add_(net.shift)
+            net.scale, net.shift = torch.ones_like(net.out.bias), torch.zeros_like(net.out.bias)
         for module in net.modules():
             if isinstance(module, nets.ConditionalBatchNorm):
                 scale = (module.norm.running_var + module.norm.eps).rsqrt()

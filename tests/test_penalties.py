@@ -259,13 +259,13 @@ def test_slopes_are_measured_in_the_units_that_are_given() -> None:
         make = getattr(penalties, name)
         expected = make(0.3).function(net, x, x, torch.Generator())
         stretched = make(0.3, scale=scale.tolist()).function(
-            lambda_of(net, scale), x * scale, x * scale, torch.Generator()
+            stretched_by(net, scale), x * scale, x * scale, torch.Generator()
         )
         assert torch.allclose(expected, stretched, rtol=1e-4)
         assert make(0.3, scale=[1.0, 2.0]).settings != make(0.3).settings == make(0.3, scale=1.0).settings
 
 
-def lambda_of(net: nn.Module, scale: torch.Tensor) -> nn.Module:
+def stretched_by(net: nn.Module, scale: torch.Tensor) -> nn.Module:
     class Stretched(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return net(x / scale)
