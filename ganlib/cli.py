@@ -25,7 +25,7 @@ from torch import Tensor
 from . import __version__, checkpoint, compute, data, recipes, toys
 from ._check import positive_int
 from .distributed import world
-from .game import Game, NonFiniteLoss
+from .engine import Game, NonFiniteLoss
 from .games import GAMES
 from .generator import spread_labels
 from .losses import LOSSES

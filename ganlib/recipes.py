@@ -21,7 +21,7 @@ from . import data, games, losses, nets, penalties, toys
 from ._check import finite, one_of, positive_int
 from .data._base import is_side, resize
 from .data.packaged import BUILT_IN
-from .game import Game
+from .engine import Game
 
 
 @dataclass

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ganlib import Game, checkpoint, cli, data, games, recipes
-from ganlib.game import Batch
+from ganlib.engine import Batch
 
 from .tiny import same
 

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from ganlib import Game, cli, compute, data, game, games, generator, nets, recipes
+from ganlib import Game, cli, compute, data, engine, games, generator, nets, recipes
 
 NAMES = sorted(games.GAMES)
 
@@ -90,7 +90,7 @@ def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     def unseeded(*key: Any) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
-    monkeypatch.setattr(game, "copy", SimpleNamespace(deepcopy=deepcopy))
+    monkeypatch.setattr(engine, "copy", SimpleNamespace(deepcopy=deepcopy))
     monkeypatch.setattr(nn.Module, "to", to)
     monkeypatch.setattr(nets.ImagePool, "exchange", lambda pool, fresh, rng: fresh)
     monkeypatch.setattr(compute, "seeded", unseeded)

@@ -24,7 +24,7 @@ from ganlib import (
     penalties,
     schedule,
 )
-from ganlib.game import _parts
+from ganlib.engine import _parts
 
 from .tiny import TinyDiscriminator, TinyGenerator, everything, same, tiny_data, tiny_game
 
@@ -484,9 +484,8 @@ def test_the_history_as_csv_grows(tmp_path: Path):
     game.play(2, progress=False)
     game.history.write_csv(tmp_path / "h.csv", after=3)
     lines = (tmp_path / "h.csv").read_text(encoding="utf8").splitlines()
-    assert lines[0] == "step,discriminator,generator,discriminator.r1" and [line.split(",")[0] for line in lines[1:]] == [
-        "1", "2", "3", "4", "5",
-    ]  # fmt: skip
+    assert lines[0] == "step,discriminator,generator,discriminator.r1"
+    assert [line.split(",")[0] for line in lines[1:]] == ["1", "2", "3", "4", "5"]
     assert float(lines[2].split(",")[3]) == 0 and float(lines[3].split(",")[1]) == pytest.approx(
         game.history["discriminator"][2], rel=1e-5
     )

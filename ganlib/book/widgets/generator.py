@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ganlib import compute, nets
-from ganlib.game import Game
+from ganlib.engine import Game
 from ganlib.generator import Generator, Prior, at_rest
 from ganlib.nets._base import _LabelCode
 from ganlib.nets.images import _ImageGenerator

@@ -30,7 +30,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from . import compute, distributed
+from . import checkpoint, compute, distributed
 from ._check import finite, one_of, positive_int
 from .data import source
 from .generator import Generator, Prior
@@ -611,8 +611,6 @@ class Game:
 
     def save(self, folder: str | Path, name: str = "last") -> Path:
         """Write everything an exact resume needs to `folder`/`name`.safetensors; see `checkpoint.save`."""
-        from . import checkpoint
-
         return checkpoint.save(self, folder, name)
 
     def resume(
@@ -624,8 +622,6 @@ class Game:
         lr: float | Mapping[str, float] | None = None,
     ) -> Game:
         """Go on from a checkpoint of the same game as if it had never stopped; see `checkpoint.resume`."""
-        from . import checkpoint
-
         return checkpoint.resume(self, folder, name, elsewhere=elsewhere, lr=lr)
 
 
