@@ -85,7 +85,9 @@ def test_every_module_is_on_one_page() -> None:
     public = {name for name in found if not any(part.startswith("_") for part in name.split("."))}
     packages = {name.rpartition(".")[0] for name in public}
     inner = {name for name in public if name.rpartition(".")[0] in set(api.modules())}  # their names are the package's
-    assert public - inner - packages - {"ganlib.cli"} <= set(api.modules()) and len(set(api.modules())) == len(api.modules())
+    assert public - inner - packages - {"ganlib.cli"} <= set(api.modules()) and len(set(api.modules())) == len(
+        api.modules()
+    )
     assert set(api.modules()) <= public
 
 
