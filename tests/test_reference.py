@@ -84,7 +84,7 @@ def test_every_module_is_on_one_page() -> None:
     found = {m.name for m in pkgutil.walk_packages(ganlib.__path__, "ganlib.")}
     public = {name for name in found if not any(part.startswith("_") for part in name.split("."))}
     packages = {name.rpartition(".")[0] for name in public}
-    inner = {name for name in public if name.rpartition(".")[0] in set(api.modules())}  # their names are the package's
+    inner = {name for name in public if name.rpartition(".")[0] in set(api.modules())}  # their names are its own
     assert public - inner - packages - {"ganlib.cli"} <= set(api.modules()) and len(set(api.modules())) == len(
         api.modules()
     )
