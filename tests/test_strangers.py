@@ -349,6 +349,28 @@ def test_after_a_loss_without_a_number_no_turn_is_played_twice(tmp_path: Path):
     assert game.history.losses == whole.history.losses == other.history.losses
 
 
+def test_an_error_in_a_loss_leaves_the_turn_to_be_played(tmp_path: Path):
+    game, whole, failing = own_game(), own_game(), [True]
+    loss = game.players["generator"].loss
+
+    def fails_once(batch: Batch) -> Tensor:
+        if batch.step == 2 and failing.pop():
+            game.generator(batch.z)  # moves the statistics of BatchNorm
+            raise RuntimeError("out of memory, say")
+        failing.append(False)
+        return loss(batch)  # type: ignore[return-value]
+
+    failing.append(True)
+    game.players["generator"].loss = fails_once
+    with pytest.raises(RuntimeError, match="out of memory"):
+        game.play(5, progress=False, save=tmp_path)
+    other = own_game().resume(tmp_path)
+    whole.play(5, progress=False)
+    for each in (game, other):
+        each.play(3, progress=False)
+        assert same(everything(each), everything(whole)) and each.history.losses == whole.history.losses
+
+
 def test_columns_of_the_history_stand_in_the_order_of_the_losses():
     game = own_game()
     loss = game.players["discriminator"].loss
