@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageDraw
 
 from ganlib import cli
 
@@ -36,16 +37,37 @@ def shell(line: str) -> None:
     assert len(set(re.findall(r"loss (\S+)", done.stdout))) == 1  # both came to one number
 
 
+def run(page: str, rest: list[tuple[str, str]]) -> None:
+    """Run these blocks in order, those of Python in one namespace; trainings that take minutes last a few rounds."""
+    names: dict[str, object] = {}
+    for language, text in rest:
+        if language == "python":
+            exec(compile(text, f"{page}.md", "exec"), names)
+            continue
+        for line in text.splitlines():
+            shell(re.sub(r"--seconds \d+", "--steps 4" if "--resume" not in line else "--steps 6", line))
+
+
+def test_pictures_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind, sides in (("arrow", 3), ("ring", 60), ("star", 5)):
+        folder = tmp_path / "pictures" / kind
+        folder.mkdir(parents=True)
+        for number in range(30):
+            picture = Image.new("RGBA" if number % 5 == 0 else "RGB", (120, 90), (0, 0, 0, 0))
+            ImageDraw.Draw(picture).regular_polygon((60, 45, 20 + number % 9), sides, number, fill=(255, 160, 30))
+            picture.save(folder / f"{number}.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GANLIB_DATA", str(tmp_path / "cache"))
+    run("own_pictures", blocks("own_pictures"))
+    with Image.open("run/samples.png") as sheet, Image.open("stars.png") as stars:
+        assert sheet.width > 64 and stars.size == (8 * 34 + 2, 8 * 34 + 2)
+    assert len(list(Path("pngs").glob("*.png"))) == 20
+
+
 def test_a_game_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (_, own), *rest = blocks("own_game")
     (tmp_path / "own.py").write_text(own, encoding="utf8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    names: dict[str, object] = {}
-    for language, text in rest:
-        if language == "python":
-            exec(compile(text, "own_game.md", "exec"), names)
-        else:
-            for line in text.splitlines():
-                shell(line)
+    run("own_game", rest)
     assert (tmp_path / "run" / "best.safetensors").exists() and (tmp_path / "generator.safetensors").exists()
