@@ -517,6 +517,7 @@ class Game:
         with (
             compute.seeded(self.device, batch.rng.initial_seed() ^ 1),
             distributed.as_one(len(batch.real) // parts),
+            nullcontext() if self.device.type == "cpu" else compute.whole_products(),  # also going backward
             compute.running((player.net for player in self.players.values()), self.device, self.precision),
         ):
             yield
