@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 from pathlib import Path
 
@@ -20,7 +21,8 @@ def onnx(generator: Game | Generator, path: str | Path) -> Path:
 
     The model takes batches of any length N: `z` (N, latent) float32, standard normal or what else the prior draws; of
     one that translates, `inputs` (N, …) float32 before it; of a conditional one, `labels` (N,) int64 after it. It
-    returns `samples` (N, …) float32. It is a function: Dropout that a game keeps on as its noise is off in it.
+    returns `samples` (N, …) float32; its metadata hold the names of the `classes`, as JSON. It is a function: Dropout
+    that a game keeps on as its noise is off in it.
 
     Args:
         generator: a game, or a `Generator` such as `ganlib.load` returns.
@@ -54,6 +56,8 @@ def onnx(generator: Game | Generator, path: str | Path) -> Path:
         except (torch.onnx.errors.OnnxExporterError, torch._dynamo.exc.TorchDynamoException) as error:
             raise RuntimeError(f"{type(net).__name__} cannot be written as ONNX: {error}") from error
     assert model is not None
+    if made.classes:
+        model.model.metadata_props["classes"] = json.dumps(made.classes)
     temporary = path.with_name(f".{path.name}.part")
     try:
         model.save(str(temporary))

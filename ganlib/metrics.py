@@ -593,7 +593,7 @@ def _same_features(**sets: Tensor) -> None:
 
 def _statistics(values: Tensor) -> tuple[Tensor, Tensor]:
     values = values.detach().cpu().double()
-    return values.mean(0), values.T.cov()
+    return values.mean(0), values.T.cov().reshape(values.shape[1], -1)
 
 
 @cache

@@ -8,7 +8,7 @@ are computed in float32: they differentiate a gradient, and half precision loses
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -127,7 +127,7 @@ def _full_precision(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
 
-def gradient_norm_squared(discriminator: Discriminator, x: Tensor) -> Tensor:
+def gradient_norm_squared(discriminator: Discriminator, x: Tensor, scale: float | Sequence[float] = 1.0) -> Tensor:
     """‖∇ₓ D(x)‖² of the logit at each sample, itself differentiable.
 
     The gradient is that of the sum of all logits: with BatchNorm, or another layer in which samples meet, it holds what
@@ -137,6 +137,7 @@ def gradient_norm_squared(discriminator: Discriminator, x: Tensor) -> Tensor:
         discriminator: maps samples to logits (N,). A `Critic` that has judged x, which requires a gradient, is not
             asked again.
         x: samples of shape (N, …).
+        scale: the unit of x, or of each of its last axis' coordinates, in which the slope is measured.
 
     Returns:
         Squared Euclidean norms of shape (N,), in float32 (float64 for float64 samples).
@@ -145,10 +146,16 @@ def gradient_norm_squared(discriminator: Discriminator, x: Tensor) -> Tensor:
         if not (x.requires_grad and x.is_leaf):
             x = _full_precision(x.detach()).requires_grad_()
         (gradient,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+        if scale != 1.0:
+            gradient = gradient * torch.tensor(scale).to(gradient)
         return gradient.square().flatten(1).sum(1)
 
 
-def r1(weight: float = 0.1, every: int = 1) -> Penalty:
+def _of_slopes(gamma: float, scale: float | Sequence[float]) -> str:
+    return f"{gamma}" if scale == 1.0 else f"{gamma}, scale {scale}"
+
+
+def r1(weight: float = 0.1, every: int = 1, scale: float | Sequence[float] = 1.0) -> Penalty:
     """R1: γ/2 · E‖∇D(x)‖² over real samples. First built in chapter 8.
 
     Source: Mescheder et al. 2018, https://arxiv.org/abs/1801.04406, equation 9.
@@ -156,17 +163,19 @@ def r1(weight: float = 0.1, every: int = 1) -> Penalty:
     Args:
         weight: γ, at least 0.
         every: compute it every so many updates of the discriminator.
+        scale: the unit in which the slope is measured, one for all coordinates or one for each, such as their
+            standard deviations where their units differ.
     """
     gamma = _check.finite("weight", weight, minimum=0)
 
     def function(discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
-        return gamma / 2 * gradient_norm_squared(discriminator, real).mean()
+        return gamma / 2 * gradient_norm_squared(discriminator, real, scale).mean()
 
-    settings, lazy = f"{gamma}", _check.positive_int("every", every)
+    settings, lazy = _of_slopes(gamma, scale), _check.positive_int("every", every)
     return Penalty("r1", function, lazy, settings=settings, reuses=True, anneals=True)
 
 
-def r2(weight: float = 0.1, every: int = 1) -> Penalty:
+def r2(weight: float = 0.1, every: int = 1, scale: float | Sequence[float] = 1.0) -> Penalty:
     """R2: γ/2 · E‖∇D(G(z))‖² over generated samples. First built in chapter 8.
 
     Source: Mescheder et al. 2018, https://arxiv.org/abs/1801.04406, equation 10.
@@ -174,17 +183,19 @@ def r2(weight: float = 0.1, every: int = 1) -> Penalty:
     Args:
         weight: γ, at least 0.
         every: compute it every so many updates of the discriminator.
+        scale: the unit in which the slope is measured, one for all coordinates or one for each, such as their
+            standard deviations where their units differ.
     """
     gamma = _check.finite("weight", weight, minimum=0)
 
     def function(discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
-        return gamma / 2 * gradient_norm_squared(discriminator, fake).mean()
+        return gamma / 2 * gradient_norm_squared(discriminator, fake, scale).mean()
 
-    settings, lazy = f"{gamma}", _check.positive_int("every", every)
+    settings, lazy = _of_slopes(gamma, scale), _check.positive_int("every", every)
     return Penalty("r2", function, lazy, settings=settings, reuses=True, anneals=True)
 
 
-def r1_r2(weight: float = 0.1, every: int = 1) -> Penalty:
+def r1_r2(weight: float = 0.1, every: int = 1, scale: float | Sequence[float] = 1.0) -> Penalty:
     """R1 + R2 with one γ: γ/2 · (E‖∇D(x)‖² + E‖∇D(G(z))‖²). First built in chapter 13.
 
     Source: Huang et al. 2024, https://arxiv.org/abs/2501.05441.
@@ -192,8 +203,10 @@ def r1_r2(weight: float = 0.1, every: int = 1) -> Penalty:
     Args:
         weight: γ, at least 0.
         every: compute it every so many updates of the discriminator.
+        scale: the unit in which the slope is measured, one for all coordinates or one for each, such as their
+            standard deviations where their units differ.
     """
-    on_real, on_fake = r1(weight, every), r2(weight, every)
+    on_real, on_fake = r1(weight, every, scale), r2(weight, every, scale)
 
     def function(discriminator: Discriminator, real: Tensor, fake: Tensor, rng: torch.Generator) -> Tensor:
         return on_real.function(discriminator, real, fake, rng) + on_fake.function(discriminator, real, fake, rng)

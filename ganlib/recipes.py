@@ -1,23 +1,23 @@
 """Settings that work for a data set, from its name alone: what the command line plays by default.
 
-Images: the shuffle networks on hidden classes, which are clusters of the data (`games.clustered_gan`), the
-non-saturating loss and a lazy R1 penalty (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406). Points:
-perceptrons on data scaled to about unit variance, the relativistic pairing loss with R1 and R2 (Huang et al. 2024,
-https://arxiv.org/abs/2501.05441).
+Images: the shuffle networks on hidden classes, which are clusters of the data (`games.clustered_gan`), or on the
+reader's own classes (`games.conditional_gan`), the non-saturating loss and a lazy R1 penalty (Mescheder et al. 2018,
+https://arxiv.org/abs/1801.04406). Points: perceptrons that see them centred and scaled to unit variance, the
+relativistic pairing loss with R1 and R2 (Huang et al. 2024, https://arxiv.org/abs/2501.05441).
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from . import data, games, losses, nets, penalties, toys
+from . import augment, data, games, losses, nets, penalties, toys
 from ._check import finite, one_of, positive_int
 from .data._base import is_side, resize
 from .data.packaged import BUILT_IN
@@ -32,6 +32,9 @@ class Settings:
         data: a name of `data.names()` or `toys.TOYS`, a folder of images, or an `.npz` file.
         game: a name of `games.GAMES`, or None for the recipe's own.
         loss: a name of `losses.LOSSES`, or None for the recipe's own.
+        size: side to which images are brought, or None for what `load_data` chooses.
+        batch, lr: samples a turn and learning rate, or None for the recipe's own.
+        augment: names of `augment.AUGMENTATIONS`, with commas between, or None for no change of what D sees.
         steps: rounds to play, or None if `seconds` limits them or the recipe decides.
         seconds: seconds to play instead.
         seed: of the initial weights and of every draw.
@@ -40,6 +43,10 @@ class Settings:
     data: str
     game: str | None = None
     loss: str | None = None
+    size: int | None = None
+    batch: int | None = None
+    lr: float | None = None
+    augment: str | None = None
     steps: int | None = None
     seconds: float | None = None
     seed: int = 0
@@ -50,16 +57,18 @@ class Settings:
         if self.loss is not None:
             one_of("loss", self.loss, losses.LOSSES)
         positive_int("seed", self.seed, minimum=0)
+        for name in ("size", "batch"):
+            if getattr(self, name) is not None:
+                positive_int(name, getattr(self, name))
+        if self.lr is not None and finite("lr", self.lr) <= 0:
+            raise ValueError(f"lr must be above 0, got {self.lr}")
+        augment.get(self.augment)
         if self.steps is not None:
             positive_int("steps", self.steps)
         if self.steps is not None and self.seconds is not None:
             raise ValueError("give either steps or seconds, not both")
         if self.seconds is not None and finite("seconds", self.seconds) <= 0:
             raise ValueError(f"seconds must be above 0, got {self.seconds}")
-
-    def as_dict(self) -> dict[str, Any]:
-        """The settings as plain JSON values."""
-        return asdict(self)
 
 
 def load_data(name: str, split: str = "train", size: int | None = None) -> Any:
@@ -78,6 +87,8 @@ def load_data(name: str, split: str = "train", size: int | None = None) -> Any:
     if name in toys.TOYS:
         if Path(name).is_dir():
             warnings.warn(BUILT_IN.format(name), stacklevel=2)
+        if size is not None:
+            raise ValueError(f"size={size} is for images, and {name} holds points")
         return toys.get(name)
     if name not in data.names() and not Path(name).expanduser().exists():
         one_of("data", name, [*toys.TOYS, *data.names()])
@@ -89,19 +100,18 @@ def load_data(name: str, split: str = "train", size: int | None = None) -> Any:
     return source
 
 
-def load_for(settings: Settings, split: str = "train", size: int | None = None) -> Any:
+def load_for(settings: Settings, split: str = "train") -> Any:
     """The data that these settings play for: as `load_data`, or pairs made of them where the game translates.
 
     Args:
         settings: the game and the name of its data. A folder of one's own for pix2pix, bicycle_gan or cycle_gan holds
             the folders `inputs` and `targets`; for cycle_gan they need no common names, and are never taken as pairs.
         split: "train", or "test" for those that the game does not see.
-        size: the side of the images, as in `load_data`.
 
     Raises:
         ValueError: the game cannot be played for these data; the message says why.
     """
-    name, game = settings.data, settings.game
+    name, game, size = settings.data, settings.game, settings.size
     if game in ("pix2pix", "bicycle_gan", "cycle_gan"):
         own = name not in PAIRED and Path(name).expanduser().is_dir()
         if not own and name not in PAIRED:
@@ -145,7 +155,7 @@ def build(settings: Settings, *, device: str | None = None, precision: str | Non
     """
     source = load_for(settings)
     if settings.game is None:
-        settings.game = "clustered_gan" if _clusters(source) else "gan"
+        settings.game = _suited(settings.data, source)
     if settings.game in LINEUPS:
         return _line_up(settings, source, device, precision)
     classes = None
@@ -171,10 +181,10 @@ def build(settings: Settings, *, device: str | None = None, precision: str | Non
         settings.steps = options.pop("steps")
     options.pop("steps", None)
     options["loss"] = settings.loss or options["loss"]
+    options["batch"] = min(options["batch"], len(source)) if hasattr(source, "__len__") else options["batch"]
+    options |= _asked(settings)
     anneal = (settings.steps or "seconds") if options.pop("anneal") else None
     play = games.get(settings.game)
-    size = len(source) if hasattr(source, "__len__") else options["batch"]
-    options["batch"] = min(options["batch"], size)
     return play(
         generator,
         discriminator,
@@ -185,6 +195,19 @@ def build(settings: Settings, *, device: str | None = None, precision: str | Non
         precision=precision,
         **options,
     )
+
+
+def _asked(settings: Settings) -> dict[str, Any]:
+    """The options of a game that the settings name."""
+    return {name: value for name in ("batch", "lr", "augment") if (value := getattr(settings, name)) is not None}
+
+
+def _suited(name: str, source: Any) -> str:
+    """The game for these data: images of one's own with classes are asked for by them, other images are clustered."""
+    own = name not in data.names() and isinstance(source, data.Dataset) and source.is_image
+    if own and len(source.classes) > 1:
+        return "conditional_gan"
+    return "clustered_gan" if _clusters(source) else "gan"
 
 
 PER_CLUSTER = 20
@@ -218,17 +241,32 @@ def _images(source: Any, shape: torch.Size, classes: int | None, settings: Setti
     )
 
 
+Units = float | list[float]
+
+
+def _units(source: Any) -> tuple[Units, Units]:
+    """Mean and standard deviation of points, of each column, for networks that see them centred and scaled. Those of
+    a density, whose coordinates have one unit, stay where they are and are scaled by one number."""
+    if not isinstance(source, data.Dataset):
+        return 0.0, float(source.sample(10_000, torch.Generator().manual_seed(0)).std())
+    points = source.x.double()
+    deviation = points.std(0, correction=0)
+    return points.mean(0).tolist(), torch.where(deviation > 0, deviation, 1.0).tolist()
+
+
 def _points(source: Any, shape: torch.Size, classes: int | None, settings: Settings) -> tuple[Any, Any, dict[str, Any]]:
-    draw = source.draw if hasattr(source, "draw") else source.sample
-    points = draw(min(10_000, len(source)) if hasattr(source, "draw") else 10_000, torch.Generator().manual_seed(0))
-    scale = float((points[0] if isinstance(points, tuple) else points).std())
-    common: dict[str, Any] = {"layers": 4, "classes": classes, "scale": scale}
+    shift, scale = _units(source)
+    common: dict[str, Any] = {"layers": 4, "classes": classes, "shift": shift, "scale": scale}
+    if isinstance(scale, float):
+        penalty = penalties.r1_r2(0.05 * scale**2, every=4)
+    else:
+        penalty = penalties.r1_r2(0.05, every=4, scale=scale)
     return (
         nets.MLPGenerator(latent=2, out=shape[0], prior="uniform", negative_slope=0.0, **common),
         nets.MLPDiscriminator(inputs=shape[0], fourier=32, frequency=8.0, **common),
         {
             "loss": "rpgan",
-            "penalty": penalties.r1_r2(0.05 * scale**2, every=4),
+            "penalty": penalty,
             "batch": 256,
             "lr": 4e-3,
             "betas": (0.0, 0.95),
@@ -248,7 +286,8 @@ class _Parts:
 
     shape: tuple[int, ...]
     classes: int | None
-    scale: float
+    shift: Units = 0.0
+    scale: Units = 1.0
 
     @property
     def latent(self) -> int:
@@ -258,7 +297,7 @@ class _Parts:
     def _common(self) -> dict[str, Any]:
         if len(self.shape) == 3:
             return {"size": self.shape[1], "channels": self.shape[0], "width": 16}
-        return {"layers": 3, "scale": self.scale}
+        return {"layers": 3, "shift": self.shift, "scale": self.scale}
 
     def generator(self, latent: int | None = None, classes: int | None = None) -> nn.Module:
         length = self.latent if latent is None else latent
@@ -355,14 +394,8 @@ def _line_up(settings: Settings, source: Any, device: str | None, precision: str
         raise ValueError(f"data {settings.data!r} have no labels: game={settings.game!r} needs them")
     if settings.loss is not None and settings.game in ("vae", "eb_gan"):
         raise ValueError(f"loss={settings.loss!r}: game={settings.game!r} has a loss of its own; leave it out")
-    rng = torch.Generator().manual_seed(0)
-    if hasattr(source, "draw_pair"):
-        real = source.draw_pair(1, rng)[0]
-    elif hasattr(source, "draw"):
-        real = source.draw(min(len(source), 1000), rng)[0]
-    else:
-        real = source.sample(1000, rng)
-    parts = _Parts(tuple(real.shape[1:]), len(source.classes) if labels else None, float(real.std()))
+    shape = tuple(data.source(source).draw(1, torch.Generator()).real.shape[1:])
+    parts = _Parts(shape, len(source.classes) if labels else None, *(_units(source) if len(shape) == 1 else ()))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         networks, options = LINEUPS[settings.game](parts)
@@ -371,11 +404,12 @@ def _line_up(settings: Settings, source: Any, device: str | None, precision: str
     if settings.steps is None and settings.seconds is None:
         settings.steps = 2000
     size = len(source) if hasattr(source, "__len__") else 256
-    batch = min(size, 256 if len(parts.shape) == 1 else 16 if hasattr(source, "draw_pair") else 32)
+    batch = min(size, 256 if len(shape) == 1 else 16 if hasattr(source, "draw_pair") else 32)
     if settings.game == "progressive_gan":
         batch -= batch % 4  # its discriminator compares the samples of groups of 4
         if settings.steps is not None:  # images of 4 · 2ᵏ pixels a side are whole after 2 k of 2 k + 2 stages
-            options["stage"] = max(1, settings.steps // (2 * (parts.shape[1].bit_length() - 2)))
+            options["stage"] = max(1, settings.steps // (2 * (shape[1].bit_length() - 2)))
+    options = {"batch": batch, **options, **_asked(settings)}
     return games.get(settings.game)(
-        *networks, source, batch=batch, seed=settings.seed, device=device, precision=precision, **options
+        *networks, source, seed=settings.seed, device=device, precision=precision, **options
     )

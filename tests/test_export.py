@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,8 @@ def test_a_conditional_generator_of_images(tmp_path: Path):
     made, expected = run(path, z=z, labels=labels), game.average(z, labels)
     assert made.shape == (5, 1, 28, 28) and torch.allclose(made, expected, rtol=0, atol=1e-5)
     assert not torch.allclose(run(path, z=z, labels=labels.flip(0)), expected, rtol=0, atol=1e-3)
+    metadata = onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["classes"]) == [str(k) for k in range(10)]
 
 
 def test_a_generator_that_is_fading_in_a_resolution(tmp_path: Path):

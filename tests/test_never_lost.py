@@ -31,6 +31,7 @@ from .tiny import everything, same, tiny_game
 # ---- killed at any moment ------------------------------------------------------------------------------------------
 
 RUN = ["ring", "--steps", "60", "--save-every", "3"]
+FILES = [".lock", "history.csv", "last.safetensors", "reference.npz", "settings.json"]
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -82,7 +83,7 @@ def kill_at_random(tmp_path: Path, tries: int) -> None:
         again, resumed = checkpoint.load(tmp_path / str(i) / "last.safetensors")
         assert same(tensors, resumed), f"killed after {moments[i]:.2f} s"  # weights, averages, optimizers, history
         assert {**again, "seconds": 0} == {**facts, "seconds": 0}
-        assert sorted(p.name for p in (tmp_path / str(i)).iterdir()) == ["last.safetensors", "settings.json"]
+        assert sorted(p.name for p in (tmp_path / str(i)).iterdir()) == FILES
         assert cli.main(["sample", str(tmp_path / str(i)), "-n", "50", "--out", str(tmp_path / f"{i}.npz")]) == 0
         with np.load(tmp_path / "whole.npz") as one, np.load(tmp_path / f"{i}.npz") as other:
             assert np.array_equal(one["samples"], other["samples"])
@@ -106,7 +107,7 @@ def test_what_a_killed_writer_left_behind_is_cleared(tmp_path: Path):
     (folder / "settings.json").write_text(json.dumps({**stored, "finished": False}))
     (folder / ".best.safetensors.part").write_bytes(b"half")
     assert cli.main(["train", "ring", "--out", str(folder), "--resume"]) == 0
-    assert sorted(p.name for p in folder.iterdir()) == ["last.safetensors", "settings.json"]
+    assert sorted(p.name for p in folder.iterdir()) == FILES
 
 
 # ---- best and last -------------------------------------------------------------------------------------------------
@@ -144,7 +145,7 @@ def test_a_digits_run_keeps_its_best_by_frechet_distance(tmp_path: Path, monkeyp
     distances = iter([7.0, 3.0, 5.0])
     monkeypatch.setattr(cli, "MEASURE_EVERY", 1)
     monkeypatch.setattr(metrics, "frechet_digits", lambda images: next(distances))
-    monkeypatch.setattr(Game, "sample", lambda game, n, seed=0: torch.zeros(1))
+    monkeypatch.setattr(Game, "sample", lambda game, n, seed=0: torch.zeros(n, 1, 28, 28))
     assert cli.main(["train", "digits", "--steps", "3", "--out", str(tmp_path / "r")]) == 0
     facts, _ = checkpoint.load(tmp_path / "r" / "best.safetensors")
     assert facts["step"] == 2 and [w["frechet"] for w in facts["watched"]] == [7.0, 3.0]
@@ -187,7 +188,7 @@ def test_a_disk_that_fills_up_ends_a_run_with_code_1(tmp_path: Path, monkeypatch
     def fill(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
         nonlocal calls
         calls += 1
-        if calls == 3:
+        if calls in (3, 4):  # in the middle, and when the run ends for it
             path.write_bytes(b"half a file")
             raise OSError(28, "No space left on device")
         write(tensors, path, metadata)
@@ -197,7 +198,7 @@ def test_a_disk_that_fills_up_ends_a_run_with_code_1(tmp_path: Path, monkeypatch
     assert cli.main(["train", "ring", "--steps", "6", "--save-every", "2", "--out", str(folder)]) == 1
     assert "No space left on device" in capsys.readouterr().err
     assert checkpoint.load(folder / "last.safetensors")[0]["step"] == 2
-    assert sorted(p.name for p in folder.iterdir()) == ["last.safetensors", "settings.json"]
+    assert sorted(p.name for p in folder.iterdir()) == FILES
     assert cli.main(["train", "ring", "--out", str(folder), "--resume"]) == 0
     assert checkpoint.load(folder / "last.safetensors")[0]["step"] == 6
 
@@ -311,7 +312,7 @@ def test_hostile_facts_are_refused_by_name(tmp_path: Path, whole: bytes, name: s
     change, message = FACTS[name]
     (tmp_path / "last.safetensors").write_bytes(whole)
     facts, tensors = checkpoint.load(tmp_path / "last.safetensors")
-    checkpoint._write(tmp_path / "last.safetensors", tensors, change(facts))
+    checkpoint.write(tmp_path / "last.safetensors", tensors, change(facts))
     refused(tmp_path, (tmp_path / "last.safetensors").read_bytes(), message)
 
 
@@ -372,7 +373,7 @@ def test_hostile_tensors_are_refused_by_name(tmp_path: Path, whole: bytes, name:
     change, message = TENSORS[name]
     (tmp_path / "last.safetensors").write_bytes(whole)
     facts, tensors = checkpoint.load(tmp_path / "last.safetensors")
-    checkpoint._write(tmp_path / "last.safetensors", change(tensors), facts)
+    checkpoint.write(tmp_path / "last.safetensors", change(tensors), facts)
     refused(tmp_path, (tmp_path / "last.safetensors").read_bytes(), message)
 
 
@@ -421,9 +422,9 @@ def test_a_number_that_is_none_names_step_and_player_and_leaves_the_last_good_ch
     with pytest.raises(NonFiniteLoss, match=f"step 5, player '{player}': the "):
         game.play(9, save=tmp_path, save_every=2, progress=False)
     assert game.step == 5 and all(value.isfinite().all() for value in everything(game).values())
-    resumed, reference = (
-        tiny_game(weights=1, penalty=penalties.r1(0.1)).resume(tmp_path),
-        tiny_game(penalty=penalties.r1(0.1)),
-    )
-    reference.play(4, progress=False)
-    assert resumed.step == 4 and same(everything(resumed), everything(reference))
+    resumed, reference = (tiny_game(weights=i, penalty=penalties.r1(0.1)) for i in (1, 0))
+    resumed.resume(tmp_path)
+    assert resumed.step == 5  # whole rounds; the turn that failed is the next
+    resumed.play(4, progress=False)
+    reference.play(9, progress=False)
+    assert same(everything(resumed), everything(reference))

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from .. import compute, losses, penalties, schedule
 from .._check import one_of
+from ..data import source
 from ..engine import Batch, Game, Player
 from ..generator import at_rest
 from ..penalties import Critic, Penalty
@@ -255,8 +256,9 @@ def labels_for(net: Callable[..., Any], batch: Batch) -> tuple[Tensor, ...]:
 
 
 def classes_of(data: Any) -> int | None:
-    """How many classes the data's labels count, None for data without labels."""
-    return None if getattr(data, "y", None) is None else len(getattr(data, "classes", ())) or None
+    """How many classes the data's labels count, None for data without labels, or without names for them."""
+    feed = source(data)
+    return len(feed.classes) or None if feed.draw(1, torch.Generator()).labels is not None else None
 
 
 def conditional(data: Any, **nets: nn.Module) -> bool:

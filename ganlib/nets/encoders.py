@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganlib import _check
 from ganlib.nets.base import _check_input, _Discriminator, _full_precision, _Net
 from ganlib.nets.images import ShuffleDiscriminator
-from ganlib.nets.points import MLPDiscriminator, _in_float32, _mlp
+from ganlib.nets.points import MLPDiscriminator, Units, _in_float32, _mlp
 
 __all__ = [
     "Autoencoder",
@@ -80,7 +80,7 @@ class MLPEncoder(_Encoder):
         layers: number of hidden layers.
         classes: number of classes of a conditional encoder.
         condition: "concatenation" or "embedding".
-        scale: standard deviation of the data: the input is divided by it.
+        scale, shift: standard deviation and mean of the data, as in `MLPDiscriminator`.
         gaussian: whether to return (mean, log-variance) of a Gaussian q(z|x), each (N, latent), as `games.vae` wants
             it; without, one code (N, latent).
     """
@@ -93,11 +93,13 @@ class MLPEncoder(_Encoder):
         layers: int = 3,
         classes: int | None = None,
         condition: str = "concatenation",
-        scale: float = 1.0,
+        scale: Units = 1.0,
         gaussian: bool = True,
+        shift: Units = 0.0,
     ) -> None:
         _check.one_of("condition", condition, ("concatenation", "embedding"))
-        super().__init__(MLPDiscriminator(inputs, width, layers, classes, condition, scale=scale), latent, gaussian)
+        hidden = MLPDiscriminator(inputs, width, layers, classes, condition, scale=scale, shift=shift)
+        super().__init__(hidden, latent, gaussian)
 
 
 class ShuffleEncoder(_Encoder):
@@ -209,7 +211,7 @@ class MLPJointDiscriminator(MLPDiscriminator):
         layers: number of hidden layers.
         classes: number of classes of a conditional discriminator.
         condition: "concatenation", "embedding" or "projection".
-        scale: standard deviation of the data: points are divided by it, codes are not.
+        scale, shift: standard deviation and mean of the data, as in `MLPDiscriminator`; codes stay as they are.
     """
 
     def __init__(
@@ -220,16 +222,22 @@ class MLPJointDiscriminator(MLPDiscriminator):
         layers: int = 3,
         classes: int | None = None,
         condition: str = "concatenation",
-        scale: float = 1.0,
+        scale: Units = 1.0,
+        shift: Units = 0.0,
     ) -> None:
         self.latent, self.points = _check.positive_int("latent", latent), _check.positive_int("inputs", inputs)
-        super().__init__(self.points + self.latent, width, layers, classes, condition, scale=scale)
+        both = self.points + self.latent
+        units = [
+            [*(value if isinstance(value, list | tuple) else [value] * self.points), *[fill] * self.latent]
+            for value, fill in ((scale, 1.0), (shift, 0.0))
+        ]
+        super().__init__(both, width, layers, classes, condition, scale=units[0], shift=units[1])
 
     def forward(self, x: Tensor, z: Tensor, labels: Tensor | None = None) -> Tensor:  # type: ignore[override]
         """Logits (N,) from points (N, inputs), codes (N, latent) and labels (N,)."""
         _check_input("x", x, self.points)
         _check_input("z", z, self.latent)
-        return super().forward(torch.cat([x, self.scale * z], 1), labels)
+        return super().forward(torch.cat([x, z], 1), labels)
 
 
 class ShuffleJointDiscriminator(_Net):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
@@ -31,10 +32,23 @@ def _in_float32(x: Tensor) -> AbstractContextManager[object]:
     return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
 
 
-def _scale(scale: float) -> float:
-    if _check.finite("scale", scale) <= 0:
-        raise ValueError(f"scale must be above 0, got {scale!r}")
-    return float(scale)
+Units = float | Sequence[float]
+"""One number for all coordinates, or one for each."""
+
+
+def _units(net: nn.Module, dim: int, shift: Units, scale: Units) -> None:
+    """Give a network these units of its data: as numbers, or as buffers (dim,) where each coordinate has its own."""
+    for name, value in (("shift", shift), ("scale", scale)):
+        numbers = [value] if isinstance(value, int | float) else list(value)
+        for number in numbers:
+            if _check.finite(name, number) <= 0 and name == "scale":
+                raise ValueError(f"scale must be above 0, got {number!r}")
+        if isinstance(value, int | float):
+            setattr(net, name, float(value))
+            continue
+        if len(numbers) != dim:
+            raise ValueError(f"{name} must be one number, or one for each of the {dim} coordinates, got {len(numbers)}")
+        net.register_buffer(name, torch.tensor(numbers, dtype=torch.float32), persistent=False)
 
 
 class MLPGenerator(_Generator):
@@ -50,10 +64,14 @@ class MLPGenerator(_Generator):
         prior: distribution of z, "normal" or "uniform" on [-1, 1].
         classes: number of classes of a conditional generator.
         condition: "concatenation" or "embedding".
-        scale: standard deviation of the data: the output is multiplied by it.
+        scale: standard deviation of the data, or of each coordinate: the output is multiplied by it.
+        shift: mean of the data, or of each coordinate: it is added then.
         negative_slope: of the hidden layers' LeakyReLU; 0 makes it ReLU, whose sharper bends leave fewer points
             between separate modes.
     """
+
+    shift: float | Tensor
+    scale: float | Tensor
 
     def __init__(
         self,
@@ -64,23 +82,24 @@ class MLPGenerator(_Generator):
         prior: str = "normal",
         classes: int | None = None,
         condition: str = "concatenation",
-        scale: float = 1.0,
+        scale: Units = 1.0,
         negative_slope: float = 0.2,
+        shift: Units = 0.0,
     ) -> None:
         super().__init__(latent, classes, condition)
         _check.one_of("prior", prior, ("normal", "uniform"))
         self.prior = prior
-        self.scale = _scale(scale)
+        _units(self, _check.positive_int("out", out), shift, scale)
         width = _check.positive_int("width", width)
         slope = _check.finite("negative_slope", negative_slope, minimum=0)
         self.hidden = _mlp(self.inputs, width, _check.positive_int("layers", layers), slope=slope)
-        self.out = nn.Linear(width, _check.positive_int("out", out))
+        self.out = nn.Linear(width, out)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Points (N, out) from z (N, latent) and labels (N,)."""
         z = self._enter(z, labels)
         with _in_float32(z):
-            return cast(Tensor, self.scale * self.out(self.hidden(z)))
+            return cast(Tensor, self.scale * self.out(self.hidden(z)) + self.shift)
 
 
 class MLPDiscriminator(_Discriminator):
@@ -95,11 +114,14 @@ class MLPDiscriminator(_Discriminator):
         fourier: number of fixed random frequencies f ~ N(0, `frequency`²) whose sin(f·x) and cos(f·x) stand beside x:
             fine structure becomes easy to see (Tancik et al. 2020, https://arxiv.org/abs/2006.10739).
         frequency: their standard deviation, in radians a standard deviation of the data.
-        scale: standard deviation of the data: the input is divided by it.
+        scale: standard deviation of the data, or of each coordinate: the input, less `shift`, is divided by it.
+        shift: mean of the data, or of each coordinate.
         minibatch_std: whether the last hidden layer also sees how much the samples differ (`MinibatchStd`).
     """
 
     frequencies: Tensor
+    shift: float | Tensor
+    scale: float | Tensor
 
     def __init__(
         self,
@@ -110,12 +132,13 @@ class MLPDiscriminator(_Discriminator):
         condition: str = "concatenation",
         fourier: int = 0,
         frequency: float = 4.0,
-        scale: float = 1.0,
+        scale: Units = 1.0,
         minibatch_std: bool = False,
+        shift: Units = 0.0,
     ) -> None:
         super().__init__(classes, condition, embedding=_check.positive_int("inputs", inputs))
         self.inputs = inputs
-        self.scale = _scale(scale)
+        _units(self, inputs, shift, scale)
         self.fourier = _check.positive_int("fourier", fourier, minimum=0)
         frequency = _check.finite("frequency", frequency, minimum=0)
         self.register_buffer("frequencies", frequency * torch.randn(self.inputs, self.fourier))
@@ -129,7 +152,7 @@ class MLPDiscriminator(_Discriminator):
         _check_input("x", x, self.inputs)
         _check_labels(labels, self.classes, len(x))
         with _in_float32(x):
-            x = x / self.scale
+            x = (x - self.shift) / self.scale
             if self.fourier:
                 phases = x @ self.frequencies
                 x = torch.cat([x, phases.sin(), phases.cos()], 1)

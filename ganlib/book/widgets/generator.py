@@ -241,7 +241,9 @@ def _write_mlp(tape: _Tape, net: Any) -> int:
     _write_layer(tape, net.hidden, "hidden")
     _write_layer(tape, net.out, "out")
     tape.layers[-1]["sizes"] = [len(tensor) for tensor in tape.numbers[-2:]]
-    tape.numbers[-2:] = [net.scale * tensor for tensor in tape.numbers[-2:]]
+    weight, bias = tape.numbers[-2:]
+    scale = torch.as_tensor(net.scale).expand(len(bias)).to(bias)
+    tape.numbers[-2:] = [scale[:, None] * weight, scale * bias + net.shift]
     return cast(int, net.latent)
 
 

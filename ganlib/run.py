@@ -1,0 +1,290 @@
+"""A run's folder: what `ganlib train` keeps in it, each file whole or absent, and how it is read again.
+
+settings.json        what was asked for, the digest of the data, and whether the run is finished
+last.safetensors     the game as it is; `ganlib.load` needs nothing else. best.safetensors: where a distance is measured
+reference.npz        what `ganlib evaluate` compares with
+history.csv          the losses of every round
+samples.png          of images: samples of the same latents, drawn at each save
+metrics.json         what `ganlib evaluate` found
+.lock                held by the process that trains
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import checkpoint, generator
+from .engine import Game
+from .generator import Generator
+from .recipes import Settings
+from .reference import Reference
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["Record", "Run", "RunError", "as_bytes", "png", "sheet", "write"]
+
+
+class RunError(ValueError):
+    """A run that cannot be used as asked; nothing was changed."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The folder of a run.
+
+    Attributes:
+        folder: where it is.
+    """
+
+    folder: Path
+
+    def must_be_free(self) -> None:
+        """Refuse a folder that holds a run already, or anything else, or that cannot be written."""
+        folder = self.folder
+        if (folder / "settings.json").exists() or (folder / "last.safetensors").exists():
+            raise RunError(f"--out {folder} already holds a run: choose another folder, or go on with --resume")
+        if folder.exists() and (
+            not folder.is_dir() or any(p.suffix != ".part" and p.name != ".lock" for p in folder.iterdir())
+        ):
+            raise RunError(f"--out {folder} must be a new or empty folder")
+        parent = next(p for p in [folder.absolute(), *folder.absolute().parents] if p.exists())
+        if not parent.is_dir() or not os.access(parent, os.W_OK):
+            raise RunError(f"--out {folder} cannot be written: {parent} is not a folder that may be written to")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for this process. The operating system lets go of it with the process, however that ends.
+
+        Raises:
+            RunError: another process holds it.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / ".lock", "a+b") as file:
+            if not _lock(file.fileno()):
+                raise RunError(f"{self.folder} is being trained by another process: wait for it, or stop it")
+            for leftover in self.folder.glob(".*.part"):  # of a process that was killed while it wrote
+                leftover.unlink()
+            yield
+
+    def stored(self) -> dict[str, Any]:
+        """What settings.json holds.
+
+        Raises:
+            RunError: it is missing, damaged or of something else.
+        """
+        self.must_be_readable()
+        path = self.folder / "settings.json"
+        try:
+            stored = json.loads(path.read_text(encoding="utf8"))
+        except FileNotFoundError:
+            raise RunError(f"{self.folder} is not a run of ganlib: it has no settings.json") from None
+        except PermissionError:
+            raise RunError(f"{path} may not be read: its mode or its owner forbids it") from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunError(f"{path} cannot be read: {error}") from None
+        if not isinstance(stored, dict) or "data_digest" not in stored:
+            raise RunError(f"{path} is not that of a run of ganlib")
+        return stored
+
+    def settings(self) -> Settings:
+        """What the run was set up for.
+
+        Raises:
+            RunError: as `stored`, or it holds what no run is set up for.
+        """
+        stored = self.stored()
+        try:
+            return Settings(**{f.name: stored[f.name] for f in fields(Settings) if f.name in stored})
+        except (TypeError, ValueError) as error:
+            raise RunError(f"{self.folder / 'settings.json'}: {error}") from None
+
+    def must_be_readable(self) -> None:
+        """Refuse a folder that is not there, or that this user may not look into."""
+        if not self.folder.is_dir():
+            raise RunError(f"there is no run {self.folder}")
+        if not os.access(self.folder, os.R_OK | os.X_OK):
+            raise RunError(f"{self.folder} may not be read: its mode or its owner forbids it")
+
+    def generator(self, name: str = "last") -> tuple[Generator, int]:
+        """The generator of a checkpoint, or of the file that `Generator.save` wrote, and the rounds it was trained.
+
+        Raises:
+            RunError, checkpoint.CheckpointError: there is none, or it cannot be read.
+        """
+        path = self.folder
+        if not path.is_file():
+            self.must_be_readable()
+            path = path / f"{name}.safetensors"
+            if not path.exists():
+                why = "has no best checkpoint: it measured no distance"
+                raise RunError(
+                    f"{self.folder} {why if name == 'best' else f'is not a run of ganlib: it has no {path.name}'}"
+                )
+        try:
+            return generator.load(path), checkpoint.load(path)[0].get("step", 0)
+        except checkpoint.CheckpointError:
+            raise
+        except ValueError as error:
+            raise RunError(str(error)) from None
+
+    def reference(self) -> Reference:
+        """What the run is judged by.
+
+        Raises:
+            RunError: it has none, or a damaged one.
+        """
+        try:
+            return Reference.load(self.folder / "reference.npz")
+        except ValueError as error:
+            raise RunError(str(error)) from None
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        """Write a file of numbers and words. Numbers that are not finite become null."""
+        clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in content.items()}
+        write(self.folder / name, (json.dumps(clean, indent=2) + "\n").encode())
+
+
+def _lock(file: int) -> bool:
+    """Take the lock of an open file, unless another process has it."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            os.lseek(file, 0, os.SEEK_SET)
+            msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:
+        return True  # a file system without locks
+    return True
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+# ---- while it plays --------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Record:
+    """What is told of a run while it plays, at every save: a line, history.csv, and of images samples.png. A `watch`.
+
+    Attributes:
+        run: the run.
+        save_every: rounds between two saves.
+        measure: of a game, what is to be lowest at its best; or None.
+        measure_every: rounds between two measurements.
+        also: a further watch, called after each round; or None.
+        say: where lines go.
+    """
+
+    run: Run
+    save_every: int
+    measure: Callable[[Game], float] | None = None
+    measure_every: int = 500
+    also: Callable[[Game], None] | None = None
+    say: Callable[[str], None] = print
+    _told: tuple[int, float] = (0, 0.0)
+    _columns: list[str] = field(default_factory=list)
+
+    def begin(self, game: Game) -> None:
+        """From here on: what the run has played already is told no more."""
+        self._told = game.step, game.history.seconds
+
+    def __call__(self, game: Game) -> dict[str, float] | None:
+        seen = None
+        if self.measure is not None and game.step % self.measure_every == 0:
+            seen = {"frechet": self.measure(game)}
+        if self.also is not None:
+            self.also(game)
+        if game.step % self.save_every == 0:
+            self.tell(game, seen)
+        return seen
+
+    def tell(self, game: Game, seen: dict[str, float] | None = None) -> None:
+        """A line of the rounds since the last one, and the files; nothing where there was no round."""
+        step, seconds = self._told
+        rounds = game.step - step
+        if rounds == 0:
+            return
+        losses = {name: float(np.mean(values[step:])) for name, values in game.history.losses.items()}
+        self._told = game.step, game.history.seconds
+        what = "images" if self.draw(game) else "samples"
+        rate = rounds * game.batch / max(game.history.seconds - seconds, 1e-9)
+        numbers = [f"{name} {value:.4g}" for name, value in {**losses, **(seen or {})}.items()]
+        self.say("  ".join([f"round {game.step}", f"{game.history.seconds:.1f} s", *numbers, f"{rate:.0f} {what}/s"]))
+        columns = list(game.history.losses)
+        game.history.write_csv(self.run.folder / "history.csv", after=step if columns == self._columns else 0)
+        self._columns = columns
+
+    def draw(self, game: Game) -> bool:
+        """Write samples.png, always of the same latents (and classes, a column each); False if they are no images."""
+        shape = game.source.draw(1, torch.Generator()).real.shape[1:]
+        if len(shape) != 3:
+            return False
+        columns = _columns(len(game.snapshot().classes))
+        samples = game.sample(columns * (8 if shape[1] <= 64 else 4), seed=0)
+        write(self.run.folder / "samples.png", png(sheet(as_bytes(samples), columns)))
+        return True
+
+
+def _columns(classes: int) -> int:
+    """Of a sheet: so many that a column holds one class, where there are few."""
+    return classes * (8 // classes or 1) if 1 < classes <= 16 else 8
+
+
+# ---- pictures --------------------------------------------------------------------------------------------------------
+
+
+def as_bytes(images: Tensor) -> np.ndarray:
+    """Images (N, C, H, W) in [-1, 1] as uint8."""
+    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
+
+
+def sheet(images: np.ndarray, columns: int = 8) -> Image.Image:
+    """uint8 images (N, C, H, W) as one picture, row by row, with a white line between them."""
+    from PIL import Image
+
+    n, channels, height, width = images.shape
+    columns = min(columns, n)
+    rows, height, width = -(-n // columns), height + 2, width + 2
+    canvas = np.full((rows * columns, channels, height, width), 255, np.uint8)
+    canvas[:n, :, 1:-1, 1:-1] = images
+    lines = canvas.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
+    flat = lines.reshape(rows * height, columns * width, channels)
+    return Image.fromarray(flat[..., 0] if channels == 1 else flat)
+
+
+def png(image: Image.Image) -> bytes:
+    """A picture as a PNG file that says it is of ganlib."""
+    from PIL.PngImagePlugin import PngInfo
+
+    file, info = io.BytesIO(), PngInfo()
+    info.add_text("Software", "ganlib")
+    image.save(file, "PNG", pnginfo=info)
+    return file.getvalue()
