@@ -18,7 +18,7 @@ LAYERS = [
     ("checkpoint", "history", "generator"),
     ("engine", "plot", "export"),
     ("games",),
-    ("recipes", "run"),
+    ("recipes", "reference", "run"),
     ("book", "cli", "__main__"),
     ("__init__",),
 ]
