@@ -32,7 +32,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from . import checkpoint, compute, distributed
 from ._check import finite, one_of, positive_int
-from .data import source
+from .data.source import source
 from .generator import Generator, Prior
 from .history import History
 from .schedule import cosine
