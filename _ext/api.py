@@ -40,7 +40,8 @@ def names() -> dict[str, str]:
         found[module] = found[module.removeprefix("ganlib.")] = module
         for name in members(importlib.import_module(module)):
             full = f"{module}.{name}"
-            found[full] = found[full.removeprefix("ganlib.")] = full
+            short = full.removeprefix("ganlib.")
+            found[full] = found[short] = found[short.removeprefix("book.")] = full  # `ganlib.widgets` is `book.widgets`
             bare.setdefault(name, set()).add(full)
     return found | {name: full.pop() for name, full in bare.items() if len(full) == 1 and name not in found}
 

@@ -1,12 +1,12 @@
 """ganlib: generative adversarial networks as games.
 
-A GAN is a game: players, the networks each one moves, and what each wants to minimise. One engine
-plays any of them (`Game`), and a new GAN is two or three short loss functions (`games`). The other
-modules are the parts (`nets`, `losses`, `penalties`, `augment`, `data`), the ground they stand on (`divergences`,
-`toys`, `compute`), the judges (`metrics`, `features`) and the pictures (`plot`, `widgets`).
-`recipes` knows settings that work for a data set, `run` keeps a folder of one that is trained and `reference` what it
-is judged by, `checkpoint` saves and resumes, `claims` checks what a chapter
-says, and `results` holds tables that were measured once.
+A GAN is a game: players, the networks each one moves, and what each wants to minimise. One loop plays any of them
+(`Game`), and a new GAN is two or three short loss functions (`games`). It draws from any data (`data.source`) and
+leaves a `Generator`, which `load` brings back without game or data. The other modules are the parts (`nets`, `losses`,
+`penalties`, `augment`, `schedule`), the ground they stand on (`divergences`, `toys`, `compute`, `distributed`), the
+judges (`metrics`, `features`) and the pictures (`plot`). `recipes` knows settings that work for a data set, `run` keeps
+the folder of one that is trained and `reference` what it is judged by, `checkpoint` saves and resumes, `export` writes
+ONNX. What only the book needs is in `book`: `claim`, `results`, `widgets`.
 """
 
 from __future__ import annotations
@@ -14,19 +14,22 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from .claims import claim
-from .game import Batch, Game, NonFiniteLoss, Player
+from .book.claims import claim
+from .engine import Batch, Game, NonFiniteLoss, Player
 from .generator import Generator, load
 
 __version__ = "0.1.0"
 
+_BOOK = ("results", "widgets")
 _MODULES = (
+    *_BOOK,
     "augment",
     "checkpoint",
     "compute",
     "data",
     "distributed",
     "divergences",
+    "engine",
     "export",
     "features",
     "games",
@@ -38,11 +41,9 @@ _MODULES = (
     "plot",
     "recipes",
     "reference",
-    "results",
     "run",
     "schedule",
     "toys",
-    "widgets",
 )
 __all__ = ["Batch", "Game", "Generator", "NonFiniteLoss", "Player", "__version__", "claim", "load", *_MODULES]
 
@@ -50,7 +51,7 @@ __all__ = ["Batch", "Game", "Generator", "NonFiniteLoss", "Player", "__version__
 def __getattr__(name: str) -> Any:
     """Import a module of ganlib when it is first asked for: `import ganlib` itself stays fast."""
     if name in _MODULES:
-        return importlib.import_module(f".{name}", __name__)
+        return importlib.import_module(f".book.{name}" if name in _BOOK else f".{name}", __name__)
     raise AttributeError(f"module 'ganlib' has no attribute {name!r}; its modules are: {', '.join(_MODULES)}")
 
 

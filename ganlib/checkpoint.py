@@ -29,7 +29,7 @@ from ._check import finite
 from .distributed import world
 
 if TYPE_CHECKING:
-    from .game import Game
+    from .engine import Game
 
 FORMAT = "ganlib checkpoint 2"
 GENERATOR = "ganlib generator 1"

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from . import __version__, augment, checkpoint, compute, data, history, recipes, toys
 from ._check import finite, one_of, positive_int
 from .distributed import world
-from .game import Game, NonFiniteLoss
+from .engine import Game, NonFiniteLoss
 from .games import GAMES
 from .generator import Generator, spread_labels
 from .losses import LOSSES

@@ -145,17 +145,25 @@ _FULL = 0  # how many `full_precision` are open
 @contextmanager
 def full_precision(device: torch.device | str) -> Iterator[None]:
     """Within it networks compute in float32, whatever the game's precision: derivatives of gradients lose too much
-    otherwise. Not even TF32, the shortened products of CUDA, is used."""
+    otherwise."""
     global _FULL
-    kind, tf32 = torch.device(device).type, torch.backends.cudnn.allow_tf32
     _FULL += 1
-    torch.backends.cudnn.allow_tf32 = False
     try:
-        with torch.autocast(kind, enabled=False):
+        with torch.autocast(torch.device(device).type, enabled=False), whole_products():
             yield
     finally:
         _FULL -= 1
-        torch.backends.cudnn.allow_tf32 = tf32
+
+
+@contextmanager
+def whole_products() -> Iterator[None]:
+    """Within it float32 means float32: convolutions on CUDA do without TF32, which keeps 10 bits of each factor."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def running(networks: Iterable[nn.Module], device: torch.device, precision: str) -> AbstractContextManager[None]:

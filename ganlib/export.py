@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .game import Game
+from .engine import Game
 from .generator import Generator, at_rest
 
 __all__ = ["onnx"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas
 
-    from .game import Game
+    from .engine import Game
 
 __all__ = ["History", "tensorboard"]
 

@@ -19,9 +19,8 @@ from torch import nn
 
 from . import augment, data, games, losses, nets, penalties, toys
 from ._check import finite, one_of, positive_int
-from .data._base import is_side, resize
 from .data.packaged import BUILT_IN
-from .game import Game
+from .engine import Game
 
 
 @dataclass
@@ -92,7 +91,7 @@ def load_data(name: str, split: str = "train", size: int | None = None) -> Any:
         return toys.get(name)
     if name not in data.names() and not Path(name).expanduser().exists():
         one_of("data", name, [*toys.TOYS, *data.names()])
-    if size is not None and not is_side(positive_int("size", size)):
+    if size is not None and not nets.fits(positive_int("size", size)):
         raise ValueError(f"size must be 16, 20, 24, 28, 32, 40, 48, 56, 64, 80 … for the image networks, got {size}")
     source = data.load(name, split, size="fit" if size is None else size)
     if source.is_image and (side := min(source.image_shape[1:])) < 16:
@@ -133,7 +132,7 @@ def load_for(settings: Settings, split: str = "train") -> Any:
         return source
     side = 2 ** side.bit_length()
     notes = (*source.notes, f"enlarged to {side}×{side}, a power of two")
-    return replace(source, x=resize(source.name, source.x, side), notes=notes)
+    return replace(source.resized(side), notes=notes)
 
 
 PAIRED = ("scenes",)

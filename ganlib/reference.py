@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import compute, data, metrics, recipes, toys
-from .game import Game
+from .engine import Game
 from .generator import Generator
 
 __all__ = ["Reference"]

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from . import checkpoint, generator
-from .game import Game
+from .engine import Game
 from .generator import Generator
 from .recipes import Settings
 from .reference import Reference

@@ -38,7 +38,7 @@ from ganlib import (
     recipes,
     toys,
 )
-from ganlib.game import Batch
+from ganlib.engine import Batch
 
 from .tiny import TinyDiscriminator, TinyGenerator, tiny_data
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from ganlib import Game, Player, checkpoint, games, nets, penalties
 from ganlib.checkpoint import CheckpointError
-from ganlib.game import Batch
+from ganlib.engine import Batch
 
 from .tiny import TinyDiscriminator, TinyGenerator, everything, same, tiny_data, tiny_game
 

@@ -16,8 +16,8 @@ import pytest
 import torch
 
 import ganlib
-from ganlib import claims
-from ganlib.claims import claim
+from ganlib.book import claims
+from ganlib.book.claims import claim
 
 
 @pytest.fixture(autouse=True)

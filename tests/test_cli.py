@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ganlib import Game, Generator, checkpoint, cli, games, metrics, recipes
-from ganlib.game import Batch
+from ganlib.engine import Batch
 
 from .tiny import same
 

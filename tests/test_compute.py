@@ -238,3 +238,10 @@ def test_neighbouring_keys_give_unrelated_streams() -> None:
 def test_generator_refuses_other_keys(key: tuple[object, ...]) -> None:
     with pytest.raises(TypeError, match=r"^key must"):
         compute.generator(*key)
+
+
+def test_float32_is_whole_where_penalties_say_so() -> None:
+    before = torch.backends.cudnn.allow_tf32
+    with compute.full_precision("cpu"):
+        assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.allow_tf32 is before

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from ganlib import Game, cli, compute, data, game, games, generator, nets, recipes
+from ganlib import Game, cli, compute, data, engine, games, generator, nets, recipes
 
 NAMES = sorted(games.GAMES)
 
@@ -90,7 +90,7 @@ def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     def unseeded(*key: Any) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
-    monkeypatch.setattr(game, "copy", SimpleNamespace(deepcopy=deepcopy))
+    monkeypatch.setattr(engine, "copy", SimpleNamespace(deepcopy=deepcopy))
     monkeypatch.setattr(nn.Module, "to", to)
     monkeypatch.setattr(nets.ImagePool, "exchange", lambda pool, fresh, rng: fresh)
     monkeypatch.setattr(compute, "seeded", unseeded)
@@ -146,3 +146,30 @@ def test_a_run_on_the_accelerator_is_sampled_there_and_on_the_cpu(tmp_path: Path
     for place in ("", "cpu"):
         monkeypatch.setenv("GANLIB_DEVICE", place)
         assert cli.main(["sample", folder, "-n", "9", "--out", str(tmp_path / f"s{place}.npz")]) == 0
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not REAL, reason="needs an accelerator (CUDA, MPS, XPU), and torch finds none here")
+def test_what_a_network_draws_there_is_keyed_and_the_callers_stream_is_put_back():
+    place = compute.device()
+    before = torch.get_device_module(place).get_rng_state()
+    draws = []
+    for _ in range(2):
+        with compute.seeded(place, 7):
+            draws.append(torch.rand(5, device=place))
+    assert torch.equal(*draws) and torch.equal(before, torch.get_device_module(place).get_rng_state())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not REAL, reason="needs an accelerator (CUDA, MPS, XPU), and torch finds none here")
+@pytest.mark.parametrize("penalty", ["r1_r2", "gradient_penalty"])
+def test_the_slope_of_a_slope_there_is_that_of_the_cpu(penalty: str):
+    found = []
+    for place in ("cpu", str(compute.device())):
+        torch.manual_seed(0)
+        pair = nets.ShuffleGenerator(16, width=4), nets.ShuffleDiscriminator(16, width=4)
+        images = torch.rand(40, 1, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+        made = games.gan(*pair, images, batch=8, penalty=penalty, device=place, precision="fp32")
+        made.play(2, progress=False)
+        found.append({k: v.cpu() for k, v in made.discriminator.state_dict().items()})
+    assert all(torch.allclose(v, found[1][k], atol=1e-3) for k, v in found[0].items())

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ganlib import Game, data, games, nets, penalties
-from ganlib.game import Batch
+from ganlib.engine import Batch
 
 from . import test_progressive, test_translation
 from .tiny import everything, same

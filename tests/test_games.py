@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganlib import Game, data, games, losses, nets, penalties
-from ganlib.game import Batch, cosine
+from ganlib.engine import Batch, cosine
 
 from .tiny import TinyDiscriminator, TinyGenerator, everything, same, tiny_data, tiny_game
 

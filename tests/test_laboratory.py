@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 import environment  # noqa: E402
 
-SCRIPT = ROOT / "ganlib" / "widgets" / "laboratory.js"
+SCRIPT = ROOT / "ganlib" / "book" / "widgets" / "laboratory.js"
 ROUNDS, BATCH = 20, 64
 RATES = {"rateD": 0.01, "rateG": 0.001}  # the widget's own
 

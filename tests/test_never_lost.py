@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 
 from ganlib import checkpoint, cli, metrics, penalties
 from ganlib.checkpoint import CheckpointError
-from ganlib.game import Batch, Game, NonFiniteLoss
+from ganlib.engine import Batch, Game, NonFiniteLoss
 
 from .tiny import everything, same, tiny_game
 

@@ -376,12 +376,6 @@ def test_pictures_of_several_sizes_come_to_the_middle_one(tmp_path: Path) -> Non
         )
 
 
-def test_sides_that_the_networks_take() -> None:
-    wanted = {m * 2**k for m in (4, 5, 6, 7) for k in range(2, 8)}
-    assert {side for side in range(1, 1000) if _base.is_side(side)} == {side for side in wanted if side < 1000}
-    assert {28, 64, 256} <= wanted
-
-
 def test_an_npz_keeps_its_side_where_the_networks_take_it(tmp_path: Path) -> None:
     for side, expected in ((128, 128), (100, 64), (28, 28)):
         np.savez(tmp_path / "a.npz", images=np.zeros((5, side, side), np.uint8))

@@ -286,6 +286,13 @@ def test_walk_of_a_game_takes_the_averaged_generator_and_labels() -> None:
     assert bare.seen
 
 
+def test_on_a_walk_codes_stay_codes() -> None:
+    net = Painter()
+    plot.latent_walk(Generator(net, Prior(3, "normal", (4,), 1)), n_rows=3, steps=5)
+    codes = net.seen[0].view(3, 5, 8)[:, :, 3:7]
+    assert torch.equal(codes, codes[:, :1].expand_as(codes)) and set(codes.flatten().tolist()) == {0.0, 1.0}
+
+
 def test_walk_refuses_what_cannot_walk() -> None:
     with pytest.raises(ValueError, match="steps must be a whole number of at least 2, got 1"):
         plot.latent_walk(Painter(), steps=1)

@@ -327,3 +327,14 @@ def test_digests() -> None:
     assert data.digest(turned) == hashlib.sha256(turned.contiguous().numpy().tobytes()).hexdigest()
     assert data.digest(toys.ring()) == toys.ring().name
     assert data.digest(X) != data.digest(X + 1)
+
+
+def test_what_samples_as_a_density_does_is_taken():
+    class Stacks:
+        name = "stacks"
+
+        def sample(self, n: int, rng: torch.Generator) -> torch.Tensor:
+            return torch.rand(n, 3, 4, 4, generator=rng)
+
+    feed = source(Stacks())
+    assert feed.name == "stacks" and feed.size is None and feed.draw(5, torch.Generator()).real.shape == (5, 3, 4, 4)

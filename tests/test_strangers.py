@@ -24,7 +24,7 @@ from ganlib import (
     penalties,
     schedule,
 )
-from ganlib.game import _parts
+from ganlib.engine import _parts
 
 from .tiny import TinyDiscriminator, TinyGenerator, everything, same, tiny_data, tiny_game
 
@@ -349,6 +349,27 @@ def test_after_a_loss_without_a_number_no_turn_is_played_twice(tmp_path: Path):
     assert game.history.losses == whole.history.losses == other.history.losses
 
 
+def test_an_error_in_a_loss_leaves_the_turn_to_be_played(tmp_path: Path):
+    game, whole, failing = own_game(), own_game(), [True]
+    loss = game.players["generator"].loss
+
+    def fails_once(batch: Batch) -> Tensor:
+        if batch.step == 2 and failing:
+            failing.clear()
+            game.generator(batch.z)  # moves the statistics of BatchNorm
+            raise RuntimeError("out of memory, say")
+        return loss(batch)  # type: ignore[return-value]
+
+    game.players["generator"].loss = fails_once
+    with pytest.raises(RuntimeError, match="out of memory"):
+        game.play(5, progress=False, save=tmp_path)
+    other = own_game().resume(tmp_path)
+    whole.play(5, progress=False)
+    for each in (game, other):
+        each.play(3, progress=False)
+        assert same(everything(each), everything(whole)) and each.history.losses == whole.history.losses
+
+
 def test_columns_of_the_history_stand_in_the_order_of_the_losses():
     game = own_game()
     loss = game.players["discriminator"].loss
@@ -484,9 +505,8 @@ def test_the_history_as_csv_grows(tmp_path: Path):
     game.play(2, progress=False)
     game.history.write_csv(tmp_path / "h.csv", after=3)
     lines = (tmp_path / "h.csv").read_text(encoding="utf8").splitlines()
-    assert lines[0] == "step,discriminator,generator,discriminator.r1" and [line.split(",")[0] for line in lines[1:]] == [
-        "1", "2", "3", "4", "5",
-    ]  # fmt: skip
+    assert lines[0] == "step,discriminator,generator,discriminator.r1"
+    assert [line.split(",")[0] for line in lines[1:]] == ["1", "2", "3", "4", "5"]
     assert float(lines[2].split(",")[3]) == 0 and float(lines[3].split(",")[1]) == pytest.approx(
         game.history["discriminator"][2], rel=1e-5
     )

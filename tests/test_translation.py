@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganlib import Game, compute, games, nets, penalties
-from ganlib.game import Batch
+from ganlib.engine import Batch
 
 from .tiny import everything, same
 

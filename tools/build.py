@@ -10,7 +10,7 @@ hide in this one.
 
 A false claim stops nothing: pages are written and tested, and the last lines say what did not hold, and where. The exit
 code is 1 if it needed no training, as it is then a defect on every machine. Rounding differs between processors and
-training amplifies it, so a false claim about training is 1 only with `GANLIB_STRICT=1`, as before publishing.
+training amplifies it, so a false claim about training is 1 only with `GANLIB_STRICT=1`, as in CI and before publishing.
 """
 
 from __future__ import annotations

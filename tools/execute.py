@@ -31,7 +31,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 DETAILS = re.compile(r"<details>.*?</details>", re.S)
-KEY = "ganlib_claim"  # ganlib.claims.KEY; ganlib itself is heavy, and only needed where a notebook runs
+KEY = "ganlib_claim"  # ganlib.book.claims.KEY; ganlib itself is heavy, and only needed where a notebook runs
 #: What a notebook's kernel holds at most (the largest chapter's peak, and some room).
 MEMORY = 2.5e9
 
@@ -167,7 +167,7 @@ def cached(root: Path, cache: Any, document: str) -> Any:
 
 
 def claims_of(notebook: Any) -> list[dict[str, Any]]:
-    """The claims that a notebook's outputs show, as `ganlib.claims.Claim` records them."""
+    """The claims that a notebook's outputs show, as `ganlib.book.claims.Claim` records them."""
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     return [dict(output.metadata[KEY]) for output in outputs if KEY in output.get("metadata", {})]
 

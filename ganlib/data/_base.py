@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .. import _check
+from .. import _check, nets
 
 SPLITS = ("train", "test", "all")
 CHUNK = 1024
@@ -109,6 +109,14 @@ class Dataset:
     def to(self, device: torch.device | str) -> Dataset:
         """The same set with its tensors on `device`."""
         return replace(self, x=self.x.to(device), y=None if self.y is None else self.y.to(device))
+
+    def resized(self, size: int) -> Dataset:
+        """The same images as squares of this side: the largest square in the middle of each, resized.
+
+        Raises:
+            ValueError: these are not images.
+        """
+        return replace(self, x=resize(self.name, self.x, size))
 
     def draw(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """Draw a batch uniformly, with replacement.
@@ -279,17 +287,12 @@ def fit(height: int, width: int, most: int = 64) -> int:
     """The side of the squares to which pictures of this size are brought for the image networks: their own if they
     are such squares of at most `most`, else the largest power of two of at most 64 that is in them."""
     side = min(height, width)
-    return side if side < 16 or (height == width <= most and is_side(side)) else power_of_two(height, width)
+    return side if side < 16 or (height == width <= most and nets.fits(side)) else power_of_two(height, width)
 
 
 def power_of_two(height: int, width: int) -> int:
     """The largest power of two that is at most 64 and at most the shorter side."""
     return min(64, 1 << (min(height, width).bit_length() - 1))
-
-
-def is_side(side: int) -> bool:
-    """Whether the image networks take squares of this side: m · 2^k, with m from 4 to 7 and k at least 2."""
-    return side >= 16 and side % (1 << (side.bit_length() - 3)) == 0
 
 
 def part(name: str, arrays: Arrays, split: str, size: int | None) -> Arrays:

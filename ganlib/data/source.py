@@ -128,7 +128,7 @@ TAKEN = (
 def source(data: Any, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> Feed:
     """What a game draws from, made of any of these:
 
-    - a `Dataset`, `Pairs`, or a density of `toys`;
+    - a `Dataset`, `Pairs`, a density of `toys`, or what else has a method sample(n, rng) as densities have;
     - a float tensor or array (N, …), images in [-1, 1]; uint8 images (N, C, H, W), (N, H, W) or (N, H, W, C), which
       are scaled to that; either with labels, as (x, y);
     - a torch `Dataset` with a length, such as torchvision's: items are a sample or (sample, label), a sample a tensor,
@@ -187,7 +187,7 @@ def source(data: Any, device: torch.device | str = "cpu", dtype: torch.dtype = t
         more = {what: getattr(data, what) for what in ("exact", "paired") if hasattr(data, what)}
         named = f"{name} ({size})" if hasattr(data, "__len__") else name
         return feed(named, size, moved.draw, classes=tuple(getattr(data, "classes", ())), **more)
-    if callable(getattr(data, "sample", None)) and hasattr(data, "dim"):
+    if callable(getattr(data, "sample", None)) and not hasattr(data, "__getitem__"):  # a density
         return feed(name, None, data.sample)
     if isinstance(data, str | bytes | dict | tuple) or not (hasattr(data, "__getitem__") or isinstance(data, Iterable)):
         hint = ": for a set by its name, ganlib.recipes.load_data(name)" if isinstance(data, str) else ""

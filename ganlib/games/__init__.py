@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .._check import one_of
-from ..game import Game
+from ..engine import Game
 from .bicycle import bicycle_gan
 from .clustered import clustered_gan
 from .contest import Judged, Options

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from .. import data as datasets
-from ..game import Game
+from ..engine import Game
 from ..nets import Clustered
 from .contest import Made
 from .gan import contest

@@ -14,8 +14,8 @@ from torch.optim import Optimizer
 
 from .. import compute, losses, penalties, schedule
 from .._check import one_of
-from ..data import source
-from ..game import Batch, Game, Player
+from ..data.source import source
+from ..engine import Batch, Game, Player
 from ..generator import at_rest
 from ..penalties import Critic, Penalty
 

@@ -18,7 +18,7 @@ from torch.func import functional_call
 from .. import augment as augmentations
 from .. import distributed, losses
 from .._check import finite, positive_int
-from ..game import Batch, Game
+from ..engine import Batch, Game
 from ..generator import at_rest
 from ..nets import mixes_samples
 from ..penalties import Critic

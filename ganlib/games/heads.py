@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from .. import distributed, losses
 from .._check import finite, positive_int
-from ..game import Game
+from ..engine import Game
 from ..generator import Prior
 from .contest import Judged, Made, classes_of, conditional
 from .gan import contest

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from .. import distributed, losses
 from .._check import finite, one_of
-from ..game import Batch, Game
+from ..engine import Batch, Game
 from ..nets.encoders import Autoencoder, logits_and_features
 from ..penalties import Critic
 from .contest import Adversary, Judged, Made, Options, Penalties, Table, conditional, labels_for, must_make

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import losses
-from ..game import Batch, Game
+from ..engine import Batch, Game
 from ..penalties import Critic
 from .contest import Adversary, Options, Penalties, Table, must_make
 from .translation import must_be_pairs, must_judge, pair, weights_of

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from .._check import positive_int
-from ..game import Batch, Game
+from ..engine import Batch, Game
 from ..nets import ProgressiveDiscriminator, ProgressiveGenerator, at_level
 from .contest import Made, Terms
 from .gan import contest

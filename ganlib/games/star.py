@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import _check, losses
-from ..game import Batch, Game
+from ..engine import Batch, Game
 from ..penalties import Critic
 from .contest import Adversary, Options, Penalties, Table, must_make, two
 from .translation import must_judge, weights_of

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from .._check import finite
-from ..game import Batch
+from ..engine import Batch
 from ..penalties import Critic
 
 

@@ -13,7 +13,7 @@ product <embed(y), features(x)> to the logit (Miyato and Koyama 2018, https://ar
 
 from __future__ import annotations
 
-from ganlib.nets._base import parameters_count
+from ganlib.nets.base import parameters_count
 from ganlib.nets.blocks import (
     ConditionalBatchNorm,
     MinibatchDiscrimination,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations, parametrize
 
 from ganlib import _check, distributed
-from ganlib.nets._base import _Net
+from ganlib.nets.base import _Net
 
 __all__ = [
     "ConditionalBatchNorm",

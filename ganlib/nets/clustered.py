@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlib import _check
-from ganlib.nets._base import _Net
+from ganlib.nets.base import _Net
 
 __all__ = ["Clustered"]
 

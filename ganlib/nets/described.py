@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlib.nets import blocks, clustered, encoders, images, points, progressive, translation
-from ganlib.nets._base import _Net
+from ganlib.nets.base import _Net
 
 __all__ = ["build", "describe"]
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlib import _check
-from ganlib.nets._base import _check_input, _Discriminator, _full_precision, _Net
+from ganlib.nets.base import _check_input, _Discriminator, _full_precision, _Net
 from ganlib.nets.images import ShuffleDiscriminator
 from ganlib.nets.points import MLPDiscriminator, Units, _in_float32, _mlp
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganlib import _check, penalties
-from ganlib.nets._base import _check_input, _check_labels, _Discriminator, _full_precision, _Generator
+from ganlib.nets.base import _check_input, _check_labels, _Discriminator, _full_precision, _Generator
 from ganlib.nets.blocks import ConditionalBatchNorm, MinibatchStd, SelfAttention
 
 __all__ = ["DCGANDiscriminator", "DCGANGenerator", "ShuffleDiscriminator", "ShuffleGenerator", "fits"]
@@ -52,7 +52,7 @@ def _base_and_doublings(size: int) -> tuple[int, int]:
     return size >> doublings, doublings
 
 
-class _ImageGenerator(_Generator):
+class ImageGenerator(_Generator):
     project: nn.Linear
     net: nn.Sequential
     conditions = ("concatenation", "embedding", "batch_norm")
@@ -126,7 +126,7 @@ def _init_dcgan(net: nn.Module) -> None:
                 nn.init.zeros_(cast(Tensor, module.bias))
 
 
-class DCGANGenerator(_ImageGenerator):
+class DCGANGenerator(ImageGenerator):
     """The textbook generator: 4×4 transposed convolutions of stride 2, BatchNorm and ReLU, tanh at the end.
 
     z is projected to 4 to 7 pixels a side (7 for size 28), then doubled until `size`; channels halve at each doubling
@@ -222,7 +222,7 @@ class DCGANDiscriminator(_ImageDiscriminator):
         return cast(Tensor, self.features(self._add_planes(x, labels)).flatten(1))
 
 
-class ShuffleGenerator(_ImageGenerator):
+class ShuffleGenerator(ImageGenerator):
     """The fast generator: 3×3 convolutions of stride 1, each doubling a pixel shuffle (Shi et al. 2016).
 
     First built in chapter 9.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlib import _check
-from ganlib.nets._base import _check_input, _check_labels, _Discriminator, _Generator
+from ganlib.nets.base import _check_input, _check_labels, _Discriminator, _Generator
 from ganlib.nets.blocks import MinibatchStd
 
 __all__ = ["MLPDiscriminator", "MLPGenerator"]

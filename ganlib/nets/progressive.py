@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganlib import _check
-from ganlib.nets._base import _check_input, _full_precision, _Net
+from ganlib.nets.base import _check_input, _full_precision, _Net
 from ganlib.nets.blocks import MinibatchStd
 
 __all__ = ["EqualisedConv2d", "PixelNorm", "ProgressiveDiscriminator", "ProgressiveGenerator", "at_level"]

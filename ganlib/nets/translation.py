@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganlib import _check
-from ganlib.nets._base import _check_input, _check_labels, _full_precision, _Net
+from ganlib.nets.base import _check_input, _check_labels, _full_precision, _Net
 
 __all__ = [
     "DomainDiscriminator",

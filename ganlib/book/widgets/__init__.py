@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from ganlib.widgets.frames import LIMIT, Scrubber, png, scrubber
-from ganlib.widgets.generator import SIDE_LIMIT, WEIGHTS_LIMIT, Live, live
-from ganlib.widgets.laboratory import LABORATORY_LOSSES, Laboratory, laboratory
+from ganlib.book.widgets.frames import LIMIT, Scrubber, png, scrubber
+from ganlib.book.widgets.generator import SIDE_LIMIT, WEIGHTS_LIMIT, Live, live
+from ganlib.book.widgets.laboratory import LABORATORY_LOSSES, Laboratory, laboratory
 
 __all__ = [
     "LABORATORY_LOSSES",

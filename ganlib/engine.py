@@ -30,9 +30,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from . import compute, distributed
+from . import checkpoint, compute, distributed
 from ._check import finite, one_of, positive_int
-from .data import source
+from .data.source import source
 from .generator import Generator, Prior
 from .history import History
 from .schedule import cosine
@@ -224,7 +224,7 @@ class Game:
         self.unfinished: dict[str, Any] = {}  # of a round that a loss without a number ended: turns played, and losses
         self.scalers = {n: torch.amp.GradScaler(self.device.type) for n in self.players if precision == "fp16"}
         self._fraction = 0.0  # of the seconds of a play
-        self._stop = False
+        self._stop = self._torn = False
         self._annealed: dict[str, tuple[Optimizer, list[float]]] = {}  # the rates that anneal set last
         self._described = {name: (p.optimizer, _describe(p.optimizer)) for name, p in self.players.items()}
         try:
@@ -323,7 +323,7 @@ class Game:
                 where it follows the clock, another argument that is not as above, a loss or `watch` that returns
                 something else than it should, or rates that something else than `anneal` has set.
             NonFiniteLoss: names the step and the player. Parameters are the last good ones; play, or a save and a
-                resume, goes on with the turn that failed.
+                resume, goes on with the turn that failed, as after any error in a loss.
             KeyboardInterrupt: after Ctrl-C, at the end of the round: the game can be used and played on.
         """
         if (steps is None) == (seconds is None):
@@ -385,7 +385,7 @@ class Game:
                         self.save(save)
                         saved = self.step
             finally:
-                if save is not None and (saved != self.step or self.unfinished):
+                if save is not None and not self._torn and (saved != self.step or self.unfinished):
                     self.save(save)
             if ended and not interrupted():
                 raise KeyboardInterrupt  # another process was told to stop
@@ -401,23 +401,27 @@ class Game:
             return
         modules = [*(p.net for p in self.players.values()), *([] if self.average is None else [self.average])]
         distributed.share([w.data for module in modules for w in [*module.parameters(), *module.buffers()]])
-        for name, player in self.players.items():
+        found: list[dict[tuple[str, str], Tensor]] = []
+        for alone in (True, False):
             kept = [b.clone() for b in self._buffers]
-            found = []
-            for alone in (True, False):
-                with distributed.alone() if alone else nullcontext():
+            terms: dict[tuple[str, str], Tensor] = {}
+            with distributed.alone() if alone else nullcontext():
+                for name, player in self.players.items():
                     with self._drawing(batch := self.draw(name)):
-                        terms = _terms(name, player.loss(batch))
-                    found.append(distributed.average([v.detach() for v in terms.values()]))
-                for buffer, value in zip(self._buffers, kept, strict=True):
-                    buffer.copy_(value)
-            for term, one, shared in zip(terms, *found, strict=True):
-                if not torch.allclose(one, shared.to(one), rtol=1e-3, atol=1e-5):
-                    raise ValueError(
-                        f"player {name!r}: its {term or 'loss'} is {one.item():.6g} in one process and "
-                        f"{shared.item():.6g} in {self._processes}: something in it looks across samples and sees "
-                        f"those of its own process only. Gather them with ganlib.distributed.gather or global_mean"
-                    )
+                        said = _terms(name, player.loss(batch))
+                    means = distributed.average([value.detach() for value in said.values()])
+                    terms |= {(name, term): mean for term, mean in zip(said, means, strict=True)}
+            found.append(terms)
+            for buffer, before in zip(self._buffers, kept, strict=True):
+                buffer.copy_(before)
+        for (name, term), one in found[0].items():
+            shared = found[1][name, term].to(one)
+            if not torch.allclose(one, shared, rtol=1e-3, atol=1e-5):
+                raise ValueError(
+                    f"player {name!r}: its {term or 'loss'} is {one.item():.6g} in one process and {shared.item():.6g} "
+                    f"in {self._processes}: something in it looks across samples and sees those of its own process "
+                    f"only. Gather them with ganlib.distributed.gather or global_mean"
+                )
 
     def _round(self) -> None:
         if self.anneal is not None:
@@ -431,10 +435,11 @@ class Game:
             try:
                 for key, value in self._turn(name, player, turn).items():
                     losses[key] = losses.get(key, 0.0) + value / player.turns
-            except NonFiniteLoss:
-                for buffer, before in zip(self._buffers, kept, strict=True):
-                    buffer.copy_(before)
-                self.unfinished = {"turns": position, "losses": losses}
+            except BaseException:  # the turn was not played: the next play, or a run resumed, begins with it
+                if not self._torn:
+                    for buffer, before in zip(self._buffers, kept, strict=True):
+                        buffer.copy_(before)
+                    self.unfinished = {"turns": position, "losses": losses}
                 raise
         self.unfinished = {}
         if self.average is not None:
@@ -493,6 +498,7 @@ class Game:
             self._must_be_finite(name, "gradient", length)
         if player.clip is not None:
             nn.utils.clip_grads_with_norm_(moved, player.clip, norm)
+        self._torn = True  # until the step is whole
         if scaler is None:
             player.optimizer.step()
         else:
@@ -500,6 +506,7 @@ class Game:
             scaler.update()
         if player.after is not None:
             player.after(player.net)
+        self._torn = False
         return {
             f"{name}.{term}" if i else name: number for i, (term, number) in enumerate(zip(sums, numbers, strict=True))
         }
@@ -510,6 +517,7 @@ class Game:
         with (
             compute.seeded(self.device, batch.rng.initial_seed() ^ 1),
             distributed.as_one(len(batch.real) // parts),
+            nullcontext() if self.device.type == "cpu" else compute.whole_products(),  # also going backward
             compute.running((player.net for player in self.players.values()), self.device, self.precision),
         ):
             yield
@@ -611,8 +619,6 @@ class Game:
 
     def save(self, folder: str | Path, name: str = "last") -> Path:
         """Write everything an exact resume needs to `folder`/`name`.safetensors; see `checkpoint.save`."""
-        from . import checkpoint
-
         return checkpoint.save(self, folder, name)
 
     def resume(
@@ -624,8 +630,6 @@ class Game:
         lr: float | Mapping[str, float] | None = None,
     ) -> Game:
         """Go on from a checkpoint of the same game as if it had never stopped; see `checkpoint.resume`."""
-        from . import checkpoint
-
         return checkpoint.resume(self, folder, name, elsewhere=elsewhere, lr=lr)
 
 

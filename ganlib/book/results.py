@@ -10,7 +10,7 @@ import json
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from ._check import one_of
+from ganlib._check import one_of
 
 if TYPE_CHECKING:
     import pandas

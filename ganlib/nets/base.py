@@ -73,7 +73,7 @@ class _Net(nn.Module):
             cls.__init__ = _remembering(cls.__init__)  # type: ignore[method-assign]
 
 
-class _LabelCode(nn.Module):
+class LabelCode(nn.Module):
     """Labels (N,) -> vectors (N, width): one-hot, learned, or of width 0 without classes."""
 
     def __init__(self, classes: int | None, condition: str, width: int) -> None:
@@ -101,7 +101,7 @@ class _Generator(_Net):
         self.latent = _check.positive_int("latent", latent)
         self.classes = None if classes is None else _check.positive_int("classes", classes)
         _check.one_of("condition", condition, self.conditions)
-        self.code = _LabelCode(self.classes, condition, self.latent)
+        self.code = LabelCode(self.classes, condition, self.latent)
         self.inputs = self.latent + self.code.width
 
     def _enter(self, z: Tensor, labels: Tensor | None) -> Tensor:
@@ -117,7 +117,7 @@ class _Discriminator(_Net):
         super().__init__()
         self.classes = None if classes is None else _check.positive_int("classes", classes)
         _check.one_of("condition", condition, ("concatenation", "embedding", "projection"))
-        self.code = _LabelCode(self.classes, condition, embedding)
+        self.code = LabelCode(self.classes, condition, embedding)
         self.projects = self.classes is not None and condition == "projection"
 
     def _make_head(self, features: int) -> None:

@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from ganlib import compute, nets
-from ganlib.game import Game
+from ganlib.engine import Game
 from ganlib.generator import Generator, Prior, at_rest
-from ganlib.nets._base import _LabelCode
-from ganlib.nets.images import _ImageGenerator
+from ganlib.nets.base import LabelCode
+from ganlib.nets.images import ImageGenerator
 
 WEIGHTS_LIMIT = 600_000
 """Bytes of half-precision weights that a page may carry for one generator."""
@@ -210,7 +210,7 @@ def _write(tape: _Tape, net: nn.Module) -> int:
     if kind is nets.MLPGenerator:
         return _write_mlp(tape, net)
     if kind in (nets.DCGANGenerator, nets.ShuffleGenerator):
-        return _write_image_generator(tape, cast(_ImageGenerator, net))
+        return _write_image_generator(tape, cast(ImageGenerator, net))
     if kind is nets.ProgressiveGenerator:
         return _write_progressive(tape, net)
     first = next(net.children(), None)
@@ -228,7 +228,7 @@ def _refused(path: str, layer: nn.Module, why: str = "") -> TypeError:
     )
 
 
-def _write_code(tape: _Tape, code: _LabelCode) -> None:
+def _write_code(tape: _Tape, code: LabelCode) -> None:
     """How labels join z."""
     if code.embed is not None and type(code.embed) is not nn.Embedding:
         raise _refused("code.embed", code.embed)
@@ -246,7 +246,7 @@ def _write_mlp(tape: _Tape, net: Any) -> int:
     return cast(int, net.latent)
 
 
-def _write_image_generator(tape: _Tape, net: _ImageGenerator) -> int:
+def _write_image_generator(tape: _Tape, net: ImageGenerator) -> int:
     """`project` makes an image laid out channels-last; its rows are put in the order that the page wants."""
     _write_code(tape, net.code)
     if _kind(net.project) is not nn.Linear:

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ganlib import Game, NonFiniteLoss, Player, compute, generator, toys
-from ganlib.game import Batch
+from ganlib.engine import Batch
 from ganlib.schedule import cosine
 
 from .tiny import TinyDiscriminator, TinyGenerator, everything, same, tiny_data, tiny_game
