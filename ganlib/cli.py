@@ -266,7 +266,7 @@ def _introduce(stored: dict[str, Any], game: Game) -> None:
     """What is about to be played."""
     for note in getattr(game.data, "notes", ()):
         print(f"data: {note}")
-    if getattr(game.data, "y", None) is not None and not stored["classes"] and stored["game"] != "clustered_gan":
+    if getattr(game.data, "y", None) is not None and not stored.get("classes") and stored["game"] != "clustered_gan":
         print(f"data: their labels are not used by {stored['game']}; conditional_gan asks for them")
     for name, player in game.players.items():
         print(f"{name}: {_named(player.net)}, {sum(w.numel() for w in player.net.parameters()):,} parameters")

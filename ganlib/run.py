@@ -98,6 +98,10 @@ class Run:
             raise RunError(f"{path} cannot be read: {error}") from None
         if not isinstance(stored, dict) or "data_digest" not in stored:
             raise RunError(f"{path} is not that of a run of ganlib")
+        if not isinstance(stored.get("until"), dict):
+            raise RunError(
+                f"{path} was written by another ganlib, {stored.get('ganlib')}, whose runs are not read here"
+            )
         return stored
 
     def settings(self) -> Settings:
@@ -108,6 +112,7 @@ class Run:
         """
         stored = self.stored()
         try:
+            Settings("", **stored["until"])  # whether it is a number of steps or of seconds
             return Settings(**{f.name: stored[f.name] for f in fields(Settings) if f.name in stored})
         except (TypeError, ValueError) as error:
             raise RunError(f"{self.folder / 'settings.json'}: {error}") from None

@@ -152,6 +152,24 @@ def test_an_earlier_format_is_refused_by_name(tmp_path: Path, points: Path, caps
         assert "format 'ganlib checkpoint 1'; this ganlib reads" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("until", "message"),
+    [
+        (None, "was written by another ganlib, 0.1.0"),
+        ({"steps": "9"}, "steps must be"),
+        ({"rounds": 9}, "settings.json: "),
+    ],
+)
+def test_settings_that_no_run_of_this_ganlib_has_are_refused(tmp_path: Path, points: Path, capsys, until, message):
+    folder = tmp_path / "r"
+    assert run("train", points, "--steps", 1, "--out", folder) == 0
+    stored = json.loads((folder / "settings.json").read_text())
+    (folder / "settings.json").write_text(json.dumps({**stored, "until": until}))
+    for command in (["train", points, "--resume", "--steps", 9, "--out", folder], ["evaluate", folder]):
+        assert run(*command) == 2
+        assert message in capsys.readouterr().err
+
+
 # ---- going on ------------------------------------------------------------------------------------------------------
 
 
