@@ -74,6 +74,7 @@ def save(game: Game, folder: str | Path, name: str = "last") -> Path:
         "step": game.step,
         "round": game.unfinished,
         "seconds": game.history.seconds,
+        "terms": list(game.history.losses),
         "watched": game.history.watched,
         "optimizers": memory,
         "rates": {n: [_plain(group) for group in p.optimizer.param_groups] for n, p in game.players.items()},
@@ -142,7 +143,7 @@ def resume(
     now = state(game)
     same_tensors(path, {k: v for k, v in tensors.items() if not k.startswith(("optimizer.", "history."))}, now)
     histories = {k.removeprefix("history."): v for k, v in tensors.items() if k.startswith("history.")}
-    _whole_history(path, histories, game, facts["step"])
+    _whole_history(path, histories, game, facts)
     memories = {n: _memory(path, n, p.optimizer, tensors, facts["optimizers"]) for n, p in game.players.items()}
     groups = {n: _groups(path, n, p.optimizer, facts["rates"]) for n, p in game.players.items()}
     for player in game.players.keys() - {n for n, p in game.players.items() if p.scheduler is None}:
@@ -162,7 +163,7 @@ def resume(
     for player, scaler in game.scalers.items():
         scaler.load_state_dict(facts["scalers"].get(player, {}))
     game.step, game.unfinished = facts["step"], facts["round"]
-    game.history.losses = {key: value.tolist() for key, value in histories.items()}
+    game.history.losses = {key: histories[key].tolist() for key in sorted(histories, key=facts["terms"].index)}
     game.history.watched, game.history.seconds = facts["watched"], facts["seconds"]
     if elsewhere and moved:
         warnings.warn(f"going on elsewhere, not exactly: {', '.join(moved)}", stacklevel=3)
@@ -260,6 +261,9 @@ def _sound(path: Path, facts: Any) -> None:
     for key in ("round", "optimizers", "rates", "schedulers", "scalers", "frozen", "settings", "generator"):
         if not isinstance(facts.get(key), dict):
             raise CheckpointError(f"{path}: {key} must be a mapping, got {type(facts.get(key)).__name__}")
+    begun = facts["round"]
+    if begun and not (type(begun.get("turns")) is int and isinstance(begun.get("losses"), dict)):
+        raise CheckpointError(f"{path}: round must be empty, or turns and losses, got {begun!r}")
 
 
 def state(game: Game) -> dict[str, Tensor]:
@@ -327,7 +331,10 @@ def same_tensors(
             )
 
 
-def _whole_history(path: Path, stored: dict[str, Tensor], game: Game, step: int) -> None:
+def _whole_history(path: Path, stored: dict[str, Tensor], game: Game, facts: dict[str, Any]) -> None:
+    step, terms = facts["step"], facts.get("terms")
+    if not isinstance(terms, list) or sorted(map(str, terms)) != sorted(stored):
+        raise CheckpointError(f"{path}: terms must name the histories that are there, got {terms!r}")
     for name in game.players:
         if name not in stored:
             raise CheckpointError(f"{path} lacks the history of player {name!r}")

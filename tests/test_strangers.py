@@ -370,13 +370,15 @@ def test_an_error_in_a_loss_leaves_the_turn_to_be_played(tmp_path: Path):
         assert same(everything(each), everything(whole)) and each.history.losses == whole.history.losses
 
 
-def test_columns_of_the_history_stand_in_the_order_of_the_losses():
+def test_columns_of_the_history_stand_in_the_order_of_the_losses(tmp_path: Path):
     game = own_game()
     loss = game.players["discriminator"].loss
     game.players["discriminator"].loss = lambda b: {"loss": loss(b), "zeta": loss(b), "alpha": loss(b), "mu": loss(b)}
     game.play(2, progress=False)
     terms = ["discriminator", "generator", "discriminator.zeta", "discriminator.alpha", "discriminator.mu"]
     assert list(game.history.losses) == terms
+    game.save(tmp_path)
+    assert list(own_game().resume(tmp_path).history.losses) == terms
 
 
 def test_a_batch_may_be_larger_than_the_data():
