@@ -333,8 +333,6 @@ def same_tensors(
 
 def _whole_history(path: Path, stored: dict[str, Tensor], game: Game, facts: dict[str, Any]) -> None:
     step, terms = facts["step"], facts.get("terms")
-    if not isinstance(terms, list) or sorted(map(str, terms)) != sorted(stored):
-        raise CheckpointError(f"{path}: terms must name the histories that are there, got {terms!r}")
     for name in game.players:
         if name not in stored:
             raise CheckpointError(f"{path} lacks the history of player {name!r}")
@@ -346,6 +344,8 @@ def _whole_history(path: Path, stored: dict[str, Tensor], game: Game, facts: dic
                 f"{path}: the history of {name!r} must hold {step} float64 losses, one a round, "
                 f"got {losses.dtype} of shape {tuple(losses.shape)}"
             )
+    if not isinstance(terms, list) or sorted(map(str, terms)) != sorted(stored):
+        raise CheckpointError(f"{path}: terms must name the histories that are there, got {terms!r}")
 
 
 def _memory(

@@ -58,7 +58,7 @@ def killed_and_resumed(folder: Path, moment: float) -> bool:
         return False
     assert process.returncode == -9
     code, output = finish("train", *RUN, "--out", folder, "--resume")
-    if code == 2 and "is finished" in output:  # killed on the way out, with everything on disk
+    if code == 2 and "rounds already" in output:  # killed on the way out, with everything on disk
         return True
     if code == 2:  # killed before anything was on disk: there is nothing to resume, and a new start finds its way
         assert "there is no run" in output or "has no settings.json" in output
