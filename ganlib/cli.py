@@ -31,7 +31,7 @@ from .generator import Generator, spread_labels
 from .losses import LOSSES
 from .recipes import Settings
 from .reference import Reference
-from .run import Record, Run, RunError, as_bytes, png, sheet, write
+from .run import Record, Run, RunError, as_bytes, picture, png, sheet, write
 
 MEASURE_EVERY = 500
 METRICS = """Prints one "name value" a line and writes them to RUN/metrics.json. Beside each stands "name_real", the
@@ -222,7 +222,8 @@ def _resumed(run: Run, options: argparse.Namespace, first: bool) -> tuple[Game, 
     for name, value in asdict(settings).items():
         asked = getattr(options, name)
         if name not in ("data", "steps", "seconds", "lr") and asked not in (None, value):
-            raise BadInput(f"{run.folder} was made under other settings: {name} was {value!r}, now {asked!r}")
+            was = "the default" if value is None else repr(value)
+            raise BadInput(f"{run.folder} was made under other settings: {name} was {was}, now {asked!r}")
     longer = options.steps is not None or options.seconds is not None
     if stored.get("finished") and not longer:
         raise BadInput(
@@ -271,6 +272,9 @@ def _introduce(stored: dict[str, Any], game: Game) -> None:
     for name, player in game.players.items():
         print(f"{name}: {_named(player.net)}, {sum(w.numel() for w in player.net.parameters()):,} parameters")
     where = compute.describe(game.device, game.precision)
+    rates = {name: player.optimizer.param_groups[0]["lr"] for name, player in game.players.items()}
+    told = ", ".join(f"{rate:g} of the {name}" for name, rate in rates.items())
+    print(f"batches of {game.batch}, learning rates {told}")
     print(f"{stored['game']} on {stored['data']}, {where}, from round {game.step}", flush=True)
 
 
@@ -409,20 +413,20 @@ def _write_samples(out: Path, samples: Tensor, labels: Tensor | None, classes: t
         out.mkdir(exist_ok=True)
         for i, image in enumerate(arrays["samples"]):
             kind = "" if labels is None else "-" + re.sub(r"[^\w.-]", "_", classes[int(labels[i])])
-            write(out / f"{i:05}{kind}.png", png(sheet(image[None])))
+            write(out / f"{i:05}{kind}.png", png(picture(image)))
 
 
 def _evaluate(options: argparse.Namespace) -> int:
     run = Run(Path(options.run))
     settings = run.settings()
     made, step = run.generator()
-    values: dict[str, float] = {"step": step, **_refused(run.reference().judge, made, options.split)}
+    values: dict[str, float] = {"step": step or 0, **_refused(run.reference().judge, made, options.split)}
     if len(values) == 1:
         print(f"ganlib evaluate: of {settings.data} too few were there to compare with", file=sys.stderr)
     for name, value in values.items():
         print(f"{name} {value:g}")
     try:
-        run.write_json("metrics.json", values)
+        run.write_json("metrics.json", {**values, "split": options.split})
     except OSError as error:
         print(f"ganlib evaluate: metrics.json could not be written: {error}", file=sys.stderr)
     return 0
@@ -439,5 +443,5 @@ def _export(options: argparse.Namespace) -> int:
         raise BadInput(f"--out {out} exists: choose another name")
     made, step = Run(Path(options.run)).generator("best" if options.best else "last")
     export.onnx(made, out)
-    print(f"the generator of round {step} is in {out}")
+    print(f"the generator{'' if step is None else f' of round {step}'} is in {out}")
     return 0

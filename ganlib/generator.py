@@ -86,6 +86,10 @@ class Generator:
     shape: tuple[int, ...] = ()
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
+    def __repr__(self) -> str:
+        classes = f", classes {', '.join(self.classes)}" if self.classes else ""
+        return f"<Generator {type(self.maker).__name__}({', '.join(self.takes)}){classes}>"
+
     @property
     def maker(self) -> nn.Module:
         """The network that is called: `net`, or the part of it."""

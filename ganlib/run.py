@@ -35,7 +35,7 @@ from .reference import Reference
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Record", "Run", "RunError", "as_bytes", "png", "sheet", "write"]
+__all__ = ["Record", "Run", "RunError", "as_bytes", "picture", "png", "sheet", "write"]
 
 
 class RunError(ValueError):
@@ -124,8 +124,8 @@ class Run:
         if not os.access(self.folder, os.R_OK | os.X_OK):
             raise RunError(f"{self.folder} may not be read: its mode or its owner forbids it")
 
-    def generator(self, name: str = "last") -> tuple[Generator, int]:
-        """The generator of a checkpoint, or of the file that `Generator.save` wrote, and the rounds it was trained.
+    def generator(self, name: str = "last") -> tuple[Generator, int | None]:
+        """The generator of a checkpoint, and the rounds it was trained; or that of a file that `Generator.save` wrote.
 
         Raises:
             RunError, checkpoint.CheckpointError: there is none, or it cannot be read.
@@ -140,7 +140,7 @@ class Run:
                     f"{self.folder} {why if name == 'best' else f'is not a run of ganlib: it has no {path.name}'}"
                 )
         try:
-            return generator.load(path), checkpoint.load(path)[0].get("step", 0)
+            return generator.load(path), checkpoint.load(path)[0].get("step")
         except checkpoint.CheckpointError:
             raise
         except ValueError as error:
@@ -195,6 +195,10 @@ def write(path: Path, content: bytes) -> None:
 # ---- while it plays --------------------------------------------------------------------------------------------------
 
 
+PATIENCE = 30.0
+"""Seconds after which a run is saved and something is told of it, where rounds are slow."""
+
+
 @dataclass
 class Record:
     """What is told of a run while it plays, at every save: a line, history.csv, and of images samples.png. A `watch`.
@@ -227,7 +231,10 @@ class Record:
             seen = {"frechet": self.measure(game)}
         if self.also is not None:
             self.also(game)
-        if game.step % self.save_every == 0:
+        late = game.history.seconds - self._told[1] > PATIENCE
+        if late and game.step % self.save_every:
+            game.save(self.run.folder)
+        if late or game.step % self.save_every == 0:
             self.tell(game, seen)
         return seen
 
@@ -271,18 +278,22 @@ def as_bytes(images: Tensor) -> np.ndarray:
     return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
 
 
-def sheet(images: np.ndarray, columns: int = 8) -> Image.Image:
-    """uint8 images (N, C, H, W) as one picture, row by row, with a white line between them."""
+def picture(image: np.ndarray) -> Image.Image:
+    """One uint8 image (C, H, W) as a picture."""
     from PIL import Image
 
+    return Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)))
+
+
+def sheet(images: np.ndarray, columns: int = 8) -> Image.Image:
+    """uint8 images (N, C, H, W) as one picture, row by row, with a white line between them."""
     n, channels, height, width = images.shape
     columns = min(columns, n)
     rows, height, width = -(-n // columns), height + 2, width + 2
     canvas = np.full((rows * columns, channels, height, width), 255, np.uint8)
     canvas[:n, :, 1:-1, 1:-1] = images
-    lines = canvas.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
-    flat = lines.reshape(rows * height, columns * width, channels)
-    return Image.fromarray(flat[..., 0] if channels == 1 else flat)
+    lines = canvas.reshape(rows, columns, channels, height, width).transpose(2, 0, 3, 1, 4)
+    return picture(lines.reshape(channels, rows * height, columns * width))
 
 
 def png(image: Image.Image) -> bytes:

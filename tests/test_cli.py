@@ -238,7 +238,7 @@ def test_an_out_that_cannot_be_used_is_refused_untouched(tmp_path: Path, points:
         (["--resume"], "is finished"),
         (["--resume", "--steps", 9], "its schedule ends there"),
         (["--resume", "--seed", 4], "made under other settings: seed was 0, now 4"),
-        (["--resume", "--loss", "hinge"], "other settings: loss was None, now 'hinge'"),
+        (["--resume", "--loss", "hinge"], "other settings: loss was the default, now 'hinge'"),
     ):
         assert run("train", points, "--out", folder, *arguments) == 2
         assert message in capsys.readouterr().err

@@ -202,6 +202,7 @@ def test_what_systems_leave_is_no_picture_and_other_kinds_are_counted(tmp_path: 
     assert loaded.notes == (
         "4 train, 1 held out, 1 class (cats)",
         "16×16",
+        "without a picture, and left out: dogs/",
         "6 files skipped: 3 .heic, 1 .txt, 1 .avif, 1 without ending",
     )
     shutil.rmtree(tmp_path / "cats")
@@ -449,3 +450,21 @@ def test_a_folder_that_holds_no_pairs(tmp_path: Path) -> None:
         recipes.load_for(recipes.Settings(str(tmp_path), game="cycle_gan"))
     with pytest.raises(ValueError, match="'digits' are no pairs: .* choose one of: scenes, or a folder that holds"):
         recipes.load_for(recipes.Settings("digits", game="cycle_gan"))
+
+
+def test_all_damaged_pictures_are_named_together(tmp_path: Path) -> None:
+    for i in range(4):
+        flat(tmp_path / f"{i}.png")
+    for name in ("a.png", "b.jpg"):
+        (tmp_path / name).write_bytes(b"no picture")
+    with pytest.raises(
+        ValueError, match=r"a\.png cannot be read as an image: .*; .*b\.jpg cannot be read as an image: "
+    ):
+        data.load(tmp_path)
+
+
+def test_one_picture_is_read_as_those_of_folders_are(tmp_path: Path) -> None:
+    Image.new("RGBA", (3, 2), (255, 0, 255, 0)).save(tmp_path / "a.png")
+    assert set(data.picture(tmp_path / "a.png").getdata()) == {(255, 255, 255)}
+    with pytest.raises(ValueError, match=r"b\.png cannot be read as an image"):
+        data.picture(tmp_path / "b.png")

@@ -483,3 +483,18 @@ def test_samples_come_as_an_archive_a_sheet_or_a_folder(tmp_path: Path, flat: Pa
     assert run("train", points, "--steps", 1, "--out", tmp_path / "p") == 0
     assert run("sample", tmp_path / "p", "-n", 9, "--out", tmp_path / "p.png") == 2
     assert "samples of shape (2,) are no images" in capsys.readouterr().err and not (tmp_path / "p.png").exists()
+
+
+def test_single_pictures_and_names_come_back_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of PNGs has the size of the samples, and the archive of them keeps the names of the classes."""
+    arrays = {
+        "samples": np.zeros((10, 3, 16, 16), np.uint8),
+        "labels": np.arange(10) % 2,
+        "classes": np.array(["a", "b"]),
+    }
+    np.savez(tmp_path / "s.npz", **arrays)
+    assert data.load(tmp_path / "s.npz", "all").classes == ("a", "b")
+    cli._write_samples(tmp_path / "pngs", torch.zeros(3, 3, 16, 16), torch.tensor([0, 1, 0]), ("a", "b"))
+    found = sorted((tmp_path / "pngs").iterdir())
+    assert [path.name for path in found] == ["00000-a.png", "00001-b.png", "00002-a.png"]
+    assert Image.open(found[0]).size == (16, 16)

@@ -16,6 +16,7 @@ from typing import Literal
 from .. import _check
 from . import files, online, scenes
 from ._base import SPLITS, Dataset, Pairs, clustered, digest, fit, shrunk
+from .files import picture
 from .packaged import BUILT_IN, OFFLINE, SERIES_MEAN, SERIES_STD, TASKS, load_pairs
 from .source import Drawn, Feed, Source, source
 from .texts import TextData, docstrings
@@ -36,6 +37,7 @@ __all__ = [
     "load",
     "load_pairs",
     "names",
+    "picture",
     "scenes",
     "shrunk",
     "source",

@@ -366,7 +366,8 @@ def clustered(dataset: Dataset, clusters: int, seed: int = 0) -> Dataset:
             yield x.flatten(1).numpy()
 
     some = np.random.RandomState(seed).permutation(len(dataset))[: max(10_000, clusters)]
-    with threadpool_limits(1):  # the order of additions, and so the clusters, is the same on every number of threads
+    with threadpool_limits(1), warnings.catch_warnings(action="ignore"):  # fewer distinct samples: fewer clusters
+        # one thread: the order of additions, and so the clusters, is the same on every number of threads
         means = KMeans(clusters, n_init=1, random_state=seed)
         means.fit(np.concatenate([*points(torch.from_numpy(some))]))
         found = np.concatenate([means.predict(x) for x in points(torch.arange(len(dataset)))])

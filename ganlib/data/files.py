@@ -54,6 +54,7 @@ def folder_of_images(folder: Path, split: str, size: Size, root: Path) -> Read:
     names = _pictures(folder, skipped)
     places = sorted((e.name for e in os.scandir(folder) if e.is_dir() and not _is_system(e.name)), key=_natural)
     groups = {place: found for place in places if (found := _pictures(folder / place, skipped))}
+    empty = [place for place in places if place not in groups]
     if names and groups:
         raise ValueError(
             f"{folder} holds both images and folders of images ({next(iter(groups))}, …); move one of them"
@@ -69,7 +70,8 @@ def folder_of_images(folder: Path, split: str, size: Size, root: Path) -> Read:
         )
     (x, kept, counts), notes = _split(folder, names, y, split, size, root)
     labels = torch.from_numpy(y[kept]) if groups else None
-    return (x, labels, tuple(groups)), (_summary(*counts, tuple(groups)), *notes, *_skipped(skipped))
+    left = [f"without a picture, and left out: {', '.join(f'{place}/' for place in empty)}"] if empty else []
+    return (x, labels, tuple(groups)), (_summary(*counts, tuple(groups)), *notes, *left, *_skipped(skipped))
 
 
 def _split(
@@ -226,18 +228,26 @@ def _write(array: Path, shape: tuple[int, ...], rows: Iterator[np.ndarray]) -> N
 
 
 def _each(call: Callable[[Path], T], folder: Path, names: list[str]) -> Iterator[T]:
-    """What `call` says of each picture, in order, a few ahead of who asks; an error names its file."""
+    """What `call` says of each picture, in order, a few ahead of who asks; the damaged ones are named at the end."""
 
-    def named(name: str) -> T:
+    damaged: list[str] = []
+
+    def named(name: str) -> T | None:
         try:
             return call(folder / name)
         except Exception as error:  # damaged files make PIL raise nearly anything
-            raise ValueError(f"{folder / name} cannot be read as an image: {error}") from error
+            damaged.append(f"{folder / name} cannot be read as an image: {error}")
+            return None
 
     workers = min(8, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(names), 4 * workers):
-            yield from pool.map(named, names[start : start + 4 * workers])
+            found = [*pool.map(named, names[start : start + 4 * workers])]
+            if not damaged:
+                yield from (one for one in found if one is not None)
+    if damaged:
+        more = f"; and {len(damaged) - 5} more" if len(damaged) > 5 else ""
+        raise ValueError("; ".join(sorted(damaged)[:5]) + more)
 
 
 def _headers(folder: Path, names: list[str], size: Size) -> tuple[tuple[int, int], bool, Counter[tuple[int, int]]]:
@@ -275,7 +285,7 @@ def _decoded(
 
     _, channels, height, width = shape
 
-    def decode(path: Path) -> tuple[np.ndarray, bool, bool, int | None]:
+    def decode(path: Path) -> tuple[np.ndarray, bool, bool, int | None, bool]:
         with Image.open(path) as file:
             file.draft(None, (2 * width, 2 * height))  # a JPEG is decoded no larger than is needed
             found = upright(file)
@@ -289,12 +299,29 @@ def _decoded(
             image = image.resize((width, height), Image.Resampling.BILINEAR, (left, top, left + w, top + h))
         return np.array(image).reshape(height, width, channels).transpose(2, 0, 1), *found[1:]
 
-    for pixels, turned, transparent, brightest in _each(decode, folder, names):
+    for pixels, turned, transparent, brightest, moving in _each(decode, folder, names):
         seen["turned"] += turned
         seen["transparent"] += transparent
+        seen["moving"] += moving
         seen["16 bit"] += brightest is not None
         seen["brightest"] = max(seen["brightest"], brightest or 0)
         yield pixels
+
+
+def picture(path: str | os.PathLike[str]) -> Image.Image:
+    """A picture in RGB as it is meant to be seen, and as folders are read: turned by its EXIF orientation, on white
+    where it is transparent, 16-bit grey divided by 257. For torch's data sets: `ImageFolder(…, loader=data.picture)`.
+
+    Raises:
+        ValueError: it cannot be read, or its values have no known range.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return upright(image).image.convert("RGB")
+    except Exception as error:  # damaged files make PIL raise nearly anything
+        raise ValueError(f"{os.fspath(path)} cannot be read as an image: {error}") from error
 
 
 _ORIENTATION = 0x0112  # its number in EXIF
@@ -308,12 +335,14 @@ class Picture(NamedTuple):
         turned: whether its EXIF orientation was applied.
         transparent: whether some of it was, and is white now.
         brightest: the largest value of 16-bit grey, which is divided by 257; else None.
+        moving: whether there are further frames, which are not looked at.
     """
 
     image: Image.Image
     turned: bool
     transparent: bool
     brightest: int | None
+    moving: bool
 
 
 def upright(image: Image.Image) -> Picture:
@@ -325,6 +354,7 @@ def upright(image: Image.Image) -> Picture:
     from PIL import Image, ImageOps
 
     _must_have_a_range(image)
+    moving = getattr(image, "is_animated", False)
     turned = image.getexif().get(_ORIENTATION, 1) in range(2, 9)
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I"):
@@ -332,13 +362,13 @@ def upright(image: Image.Image) -> Picture:
         if values.min() < 0 or values.max() > 65535:
             raise ValueError(f"its values go from {values.min()} to {values.max()}; 16-bit grey ends at 65535")
         eight = ((values + 128) // 257).astype(np.uint8)
-        return Picture(Image.fromarray(eight), turned, False, int(values.max()))
+        return Picture(Image.fromarray(eight), turned, False, int(values.max()), moving)
     grey, transparent = image.mode in _GREY, False
     if image.has_transparency_data:
         image = image.convert("RGBA")
         transparent = image.getextrema()[-1] != (255, 255)
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return Picture(image.convert("L" if grey else "RGB"), turned, transparent, None)
+    return Picture(image.convert("L" if grey else "RGB"), turned, transparent, None, moving)
 
 
 def _must_have_a_range(image: Image.Image) -> None:
@@ -355,7 +385,8 @@ def _sized(width: int, height: int, sizes: Counter[tuple[int, int]]) -> str:
         ((w, h),) = sizes.keys()
         if w == width and h == height:
             return now
-        return f"{now}, {'resized' if w == h else 'cropped'} from {w}×{h}"
+        larger = " and enlarged" if min(w, h) < min(width, height) else ""
+        return f"{now}, {'resized' if w == h else 'cropped'}{larger} from {w}×{h}"
     shorter = Counter[int]()
     for (w, h), count in sizes.items():
         shorter[min(w, h)] += count
@@ -369,9 +400,12 @@ def _said(seen: Counter[str]) -> Iterator[str]:
     if seen["turned"]:
         yield f"{seen['turned']} turned upright by their EXIF orientation"
     if seen["transparent"]:
-        yield f"{seen['transparent']} transparent pictures put on white"
+        yield f"{seen['transparent']} transparent picture{'s' * (seen['transparent'] > 1)} put on white"
+    if seen["moving"]:
+        yield f"{seen['moving']} of several frames, of which the first is taken"
     if seen["16 bit"]:
-        yield f"{seen['16 bit']} of 16-bit grey, their values (up to {seen['brightest']}) divided by 257"
+        dark = ", which makes them dark: scale them to 65535 before" if seen["brightest"] < 4096 else ""
+        yield f"{seen['16 bit']} of 16-bit grey, their values (up to {seen['brightest']}) divided by 257{dark}"
 
 
 def npz(path: Path, split: str, size: int | Literal["fit"] | None) -> Read:
@@ -391,7 +425,7 @@ def npz(path: Path, split: str, size: int | Literal["fit"] | None) -> Read:
             f"{path} must hold an array called images, points or samples, got {', '.join(sorted(arrays)) or 'nothing'}"
         )
     x = _samples(f"{path}: {key}", arrays[key])
-    y, classes = _labels(path, arrays["labels"], len(x)) if "labels" in arrays else (None, ())
+    y, classes = _labels(path, arrays["labels"], len(x), arrays.get("classes")) if "labels" in arrays else (None, ())
     held_out = sum(count // 5 for count in ([len(x)] if y is None else y.bincount().tolist()))
     notes = [_summary(len(x) - held_out, held_out, classes)]
     images = x.dim() == 4
@@ -403,15 +437,17 @@ def npz(path: Path, split: str, size: int | Literal["fit"] | None) -> Read:
     return part(path.stem, (x, y, classes), split, size), tuple(notes)
 
 
-def _labels(path: Path, labels: np.ndarray, n: int) -> tuple[Tensor, tuple[str, ...]]:
-    """Labels from 0 without gaps; the classes are called as the file numbers them."""
+def _labels(path: Path, labels: np.ndarray, n: int, names: np.ndarray | None) -> tuple[Tensor, tuple[str, ...]]:
+    """Labels from 0 without gaps; the classes are called as `names` has them, or as the file numbers them."""
     if labels.shape != (n,) or labels.dtype.kind not in "iu" or labels.min() < 0:
         raise ValueError(
             f"{path}: labels must be {n} whole numbers from 0, got {labels.dtype} of shape {labels.shape}"
             + (f" from {labels.min()}" if labels.size and labels.dtype.kind in "iuf" else "")
         )
     values, y = np.unique(labels, return_inverse=True)
-    return torch.from_numpy(y.astype(np.int64)), tuple(str(value) for value in values)
+    named = names is not None and names.ndim == 1 and names.dtype.kind == "U" and int(values.max()) < len(names)
+    called = [str(names[value]) if names is not None and named else str(value) for value in values]
+    return torch.from_numpy(y.astype(np.int64)), tuple(called)
 
 
 def _samples(what: str, array: np.ndarray) -> Tensor:
