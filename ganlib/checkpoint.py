@@ -81,6 +81,7 @@ def save(game: Game, folder: str | Path, name: str = "last") -> Path:
         "schedulers": {n: p.scheduler.state_dict() for n, p in game.players.items() if p.scheduler is not None},
         "scalers": {n: scaler.state_dict() for n, scaler in game.scalers.items()},
         "frozen": {n: [k for k, w in p.net.named_parameters() if not w.requires_grad] for n, p in game.players.items()},
+        "resting": {n: _resting(p.net) for n, p in game.players.items()},
         "settings": game.settings,
         "generator": {"player": game.generating, **game.snapshot().describe()},
     }
@@ -155,6 +156,8 @@ def resume(
             seat.scheduler.load_state_dict(_like(facts["schedulers"][player], seat.scheduler.state_dict()))
         for key, w in seat.net.named_parameters():
             w.requires_grad_(key not in facts["frozen"].get(player, ()))
+        for key, module in seat.net.named_modules():
+            module.training = key not in facts["resting"].get(player, ())
         for group in seat.optimizer.param_groups if player in rates else ():
             group["lr"] = group["initial_lr"] = rates[player]
     with torch.no_grad():
@@ -165,9 +168,16 @@ def resume(
     game.step, game.unfinished = facts["step"], facts["round"]
     game.history.losses = {key: histories[key].tolist() for key in sorted(histories, key=facts["terms"].index)}
     game.history.watched, game.history.seconds = facts["watched"], facts["seconds"]
+    if not game.source.exact:
+        warnings.warn(f"data {game.source.name} draw in an order of their own: going on is not exact", stacklevel=3)
     if elsewhere and moved:
         warnings.warn(f"going on elsewhere, not exactly: {', '.join(moved)}", stacklevel=3)
     return game
+
+
+def _resting(net: torch.nn.Module) -> list[str]:
+    """The names of the modules in evaluation mode, within a network that trains."""
+    return [name for name, module in net.named_modules() if not module.training] if net.training else []
 
 
 def _rates(game: Game, lr: float | Mapping[str, float] | None) -> dict[str, float]:
@@ -177,6 +187,8 @@ def _rates(game: Game, lr: float | Mapping[str, float] | None) -> dict[str, floa
     for player, rate in rates.items():
         if player not in game.players:
             raise ValueError(f"lr names no player {player!r}; the players are: {', '.join(game.players)}")
+        if game.players[player].scheduler is not None:
+            raise ValueError(f"lr={rate!r} of player {player!r} would be undone by its scheduler, which sets its rates")
         if finite("lr", rate) <= 0:
             raise ValueError(f"lr must be above 0, got {rate}")
     return rates
@@ -258,7 +270,7 @@ def _sound(path: Path, facts: Any) -> None:
         raise CheckpointError(f"{path}: seconds must be a finite number of at least 0, got {seconds!r}")
     if not isinstance(watched, list) or not all(isinstance(w, dict) and type(w.get("step")) is int for w in watched):
         raise CheckpointError(f"{path}: watched must be a list of mappings, each with its step")
-    for key in ("round", "optimizers", "rates", "schedulers", "scalers", "frozen", "settings", "generator"):
+    for key in ("round", "optimizers", "rates", "schedulers", "scalers", "frozen", "resting", "settings", "generator"):
         if not isinstance(facts.get(key), dict):
             raise CheckpointError(f"{path}: {key} must be a mapping, got {type(facts.get(key)).__name__}")
     begun = facts["round"]

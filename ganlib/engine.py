@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -107,6 +108,12 @@ class Player:
             raise TypeError(f"loss must be a function of a Batch, got {self.loss!r}")
         if isinstance(self.optimizer, type):
             raise TypeError(f"optimizer must be one that is made, {self.optimizer.__name__}(net.parameters(), …)")
+        if isinstance(self.optimizer, torch.optim.LBFGS):
+            raise ValueError(
+                "optimizer must be one whose step needs no closure, such as Adam: LBFGS calls the loss itself"
+            )
+        if isinstance(self.scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
+            raise ValueError("scheduler must step without a number: step ReduceLROnPlateau in a watch instead")
         if self.scheduler is not None and getattr(self.scheduler, "optimizer", None) is not self.optimizer:
             raise ValueError("scheduler must be one of this player's optimizer")
 
@@ -210,6 +217,12 @@ class Game:
         self.data = data
         dtype = next((w.dtype for w in self.generator.parameters()), torch.float32)
         self.source = source(data, self.device, dtype)
+        if self._processes > 1 and not self.source.exact:
+            raise ValueError(
+                f"data {self.source.name} draw in an order of their own, of which {self._processes} processes cannot "
+                f"each take their share: use one, or data that are drawn by a generator"
+            )
+        self._dtype = dtype
         classes = getattr(self.generator, "classes", None)
         self._takes = tuple(takes or (("z", "labels") if classes else ("z",)))
         self._classes = self.source.classes if len(self.source.classes) == (classes or 0) else _numbered(classes or 0)
@@ -373,12 +386,20 @@ class Game:
                     tick()
                     self.history.seconds = before + time.perf_counter() - start
                     if watch is not None and self._rank == 0 and self.step % every == 0:
-                        seen = watch(self)
+                        with distributed.alone():  # the other processes do not call it
+                            seen = watch(self)
+                        for player in self.players.values():
+                            if not player.net.training:  # whoever looked at samples left it so
+                                _train(player.net)
                         if seen is not None:
                             if not isinstance(seen, Mapping):
                                 raise TypeError(f"watch must return a mapping or None, got {type(seen).__name__}")
-                            self.history.watched.append({"step": self.step, **seen})
-                            if best is not None and save is not None and seen.get(best, math.nan) < lowest:
+                            self.history.watched.append({"step": self.step, **seen, **{"step": self.step}})
+                            if best is not None and best not in seen:
+                                raise ValueError(
+                                    f"best={best!r} is not what watch returned, which is: {', '.join(seen)}"
+                                )
+                            if best is not None and save is not None and seen[best] < lowest:
                                 lowest = seen[best]
                                 self.save(save, "best")
                     if save is not None and self.step % save_every == 0:
@@ -404,23 +425,29 @@ class Game:
         found: list[dict[tuple[str, str], Tensor]] = []
         for alone in (True, False):
             kept = [b.clone() for b in self._buffers]
-            terms: dict[tuple[str, str], Tensor] = {}
-            with distributed.alone() if alone else nullcontext():
+            said: dict[tuple[str, str], Tensor] = {}
+            with distributed.alone() if alone else nullcontext(), compute.full_precision(self.device):
                 for name, player in self.players.items():
-                    with self._drawing(batch := self.draw(name)):
-                        said = _terms(name, player.loss(batch))
-                    means = distributed.average([value.detach() for value in said.values()])
-                    terms |= {(name, term): mean for term, mean in zip(said, means, strict=True)}
-            found.append(terms)
+                    batch, parts = self.draw(name), player.accumulate
+                    first = next(_parts(batch, parts))
+                    with self._drawing(batch, parts):
+                        terms = _terms(name, player.loss(first))
+                        own = [w for w in self._parameters[name] if w.requires_grad]
+                        loss = torch.stack(list(terms.values())).sum()
+                        slopes = [g for g in torch.autograd.grad(loss, own, allow_unused=True) if g is not None]
+                    means = distributed.average([value.detach() for value in terms.values()])
+                    said |= {(name, term or "loss"): mean for term, mean in zip(terms, means, strict=True)}
+                    said[name, "gradient"] = torch.cat([g.flatten() for g in distributed.average(slopes)])
+            found.append(said)
             for buffer, before in zip(self._buffers, kept, strict=True):
                 buffer.copy_(before)
-        for (name, term), one in found[0].items():
-            shared = found[1][name, term].to(one)
-            if not torch.allclose(one, shared, rtol=1e-3, atol=1e-5):
+        for (name, what), one in found[0].items():
+            off = ((one - found[1][name, what]).norm() / one.norm().clamp(min=1e-3)).item()
+            if not off < 1e-3:
                 raise ValueError(
-                    f"player {name!r}: its {term or 'loss'} is {one.item():.6g} in one process and {shared.item():.6g} "
-                    f"in {self._processes}: something in it looks across samples and sees those of its own process "
-                    f"only. Gather them with ganlib.distributed.gather or global_mean"
+                    f"player {name!r}: with {self._processes} processes its {what} is off by {100 * off:.2g} % from "
+                    f"that of one: it is no mean over samples, or something in it looks across samples and sees those "
+                    f"of its own process only. Gather them with ganlib.distributed.gather or global_mean"
                 )
 
     def _round(self) -> None:
@@ -444,11 +471,14 @@ class Game:
         self.unfinished = {}
         if self.average is not None:
             self._update_average()
-        for player in self.players.values():
-            if player.scheduler is not None:
-                player.scheduler.step()
         self.history.add(losses)
         self.step += 1
+        for name, player in self.players.items():
+            if player.scheduler is not None:
+                try:
+                    player.scheduler.step()
+                except Exception as error:
+                    raise RuntimeError(f"step {self.step}, player {name!r}: its scheduler failed: {error}") from error
 
     def _set_learning_rates(self) -> None:
         factor = cosine(self.progress, end=0.02)
@@ -483,6 +513,8 @@ class Game:
                 loss = loss if scaler is None else scaler.scale(loss)
                 loss.backward(inputs=own)  # the other players' parameters take no gradient
         moved = [w for w in own if w.grad is not None]
+        if not moved:
+            raise ValueError(f"player {name!r}: its loss does not depend on any parameter that it moves")
         gradients = distributed.average([w.grad for w in moved if w.grad is not None])
         if self._processes > 1:
             for w, gradient in zip(moved, gradients, strict=True):
@@ -536,8 +568,14 @@ class Game:
         rng = compute.generator(self.seed, self.step, player, turn)
         real, labels, inputs = self.source.draw(self.batch, rng)
         z = self.draw_latent(self.batch, rng)
-        own = distributed.own_rows
         turns = self.players[player].turns if player in self.players else 1
+        parts = self.players[player].accumulate if player in self.players else 1
+
+        def own(x: Tensor) -> Tensor:  # of each part of the batch that is computed by itself, this process's share
+            if parts == 1 or self._processes == 1:
+                return distributed.own_rows(x)
+            return torch.cat([distributed.own_rows(part) for part in x.tensor_split(parts)])
+
         return Batch(
             own(real),
             None if labels is None else own(labels),
@@ -551,8 +589,8 @@ class Game:
         )
 
     def draw_latent(self, n: int, rng: torch.Generator) -> Tensor:
-        """n latent vectors of the prior, (n, latent), on the game's device."""
-        return self.prior(n, rng).to(self.device)
+        """n latent vectors of the prior, (n, latent), on the game's device, of the networks' type."""
+        return self.prior(n, rng).to(self.device, self._dtype)
 
     @property
     def progress(self) -> float:
@@ -642,7 +680,7 @@ def _terms(name: str, result: Any) -> dict[str, Tensor]:
             f"player {name!r}: its loss must return a scalar tensor, or a dict of scalar tensors, "
             f"got {', '.join(got) or 'an empty dict'}"
         )
-    return terms
+    return {name: value.reshape(()) for name, value in terms.items()}
 
 
 def _parts(batch: Batch, parts: int) -> Iterator[Batch]:
@@ -673,12 +711,19 @@ def _numbered(classes: int) -> tuple[str, ...]:
 def _must_move(name: str, player: Player) -> None:
     """Refuse an optimizer that moves another player's parameters, or none of this one's."""
     own = {id(w) for w in player.net.parameters()}
+    learning = {id(w) for w in player.net.parameters() if w.requires_grad}
     held = [id(w) for group in player.optimizer.param_groups for w in group["params"]]
     foreign = sum(w not in own for w in held)
     if foreign:
         raise ValueError(
             f"player {name!r}: {foreign} of the {len(held)} parameters of its optimizer are not its net's; "
             f"make it of net.parameters()"
+        )
+    if left := len(learning - set(held)):
+        warnings.warn(
+            f"player {name!r}: {left} of the {len(learning)} parameters that its net could learn are not its "
+            f"optimizer's and will stay; if that is meant, freeze them with requires_grad_(False)",
+            stacklevel=3,
         )
 
 

@@ -46,6 +46,11 @@ def onnx(generator: Game | Generator, path: str | Path) -> Path:
     net, given = made.maker, _example(made)
     batch = torch.export.Dim("batch", min=1)
     with at_rest(net):
+        with torch.no_grad():
+            if not torch.equal(net(*given.values()), net(*given.values())):
+                raise RuntimeError(
+                    f"{type(net).__name__} draws numbers of its own, and so is no function of its inputs"
+                )
         try:
             program = torch.export.export(
                 net, tuple(given.values()), dynamic_shapes=[{0: batch}] * len(given), strict=True

@@ -144,7 +144,7 @@ class Run:
         except checkpoint.CheckpointError:
             raise
         except ValueError as error:
-            raise RunError(str(error)) from None
+            raise RunError(f"{error}, in Python: ganlib.load({str(self.folder)!r}, net=…)") from None
 
     def reference(self) -> Reference:
         """What the run is judged by.
@@ -155,7 +155,7 @@ class Run:
         try:
             return Reference.load(self.folder / "reference.npz")
         except ValueError as error:
-            raise RunError(str(error)) from None
+            raise RunError(f"{error}, in Python: ganlib.load({str(self.folder)!r}, net=…)") from None
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a file of numbers and words. Numbers that are not finite become null."""

@@ -79,7 +79,14 @@ class Spread(nn.Module):
         return self.net(torch.cat([x, everyone.std(0, keepdim=True).expand_as(x)], 1)).squeeze(1)
 
 
-def own(judge: nn.Module) -> Game:
+class Faint(Spread):
+    """The same, with a statistic that hardly shows in the loss at first."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(torch.cat([x, (x - x.mean(0)).abs().mean(0, keepdim=True).expand_as(x)], 1)).squeeze(1)
+
+
+def own(judge: nn.Module, accumulate: int = 1) -> Game:
     """A game of one's own, put together of players: a judge, a network that draws, and both in one batch."""
     maker = Noisy()
 
@@ -89,11 +96,14 @@ def own(judge: nn.Module) -> Game:
         return nn.functional.softplus(-real).mean() + nn.functional.softplus(fake).mean()
 
     players = {
-        "discriminator": Player(judge, d_loss, torch.optim.AdamW(judge.parameters(), 1e-2), turns=2, clip=1.0),
+        "discriminator": Player(
+            judge, d_loss, torch.optim.AdamW(judge.parameters(), 1e-2), turns=2, clip=1.0, accumulate=accumulate
+        ),
         "generator": Player(
             maker,
             lambda b: nn.functional.softplus(-judge(maker(b.z))).mean(),
             torch.optim.AdamW(maker.parameters(), 1e-2),
+            accumulate=accumulate,
         ),
     }
     return Game(players, points(), batch=32)
@@ -153,6 +163,7 @@ CASES: dict[str, Callable[[], Game]] = {
     "unrolled": lambda: games.gan(*perceptrons(), points(), unrolled=3, batch=32),
     "reuse_and_augment": lambda: games.gan(*perceptrons(), points(), reuse=True, augment=kept_in_range, batch=32),
     "own": lambda: own(nets.MLPDiscriminator(width=8)),
+    "own_in_parts": lambda: own(nets.MLPDiscriminator(width=8), accumulate=2),
     "own_that_gathers": lambda: own(Spread(gathers=True)),
     "codes": lambda: games.info_gan(
         nets.MLPGenerator(latent=4, width=16),
@@ -165,7 +176,10 @@ CASES: dict[str, Callable[[], Game]] = {
 
 
 #: A game that several processes refuse.
-REFUSED: dict[str, Callable[[], Game]] = {"blind": lambda: own(Spread(gathers=False))}
+REFUSED: dict[str, Callable[[], Game]] = {
+    "blind": lambda: own(Spread(gathers=False)),
+    "faint": lambda: own(Faint(gathers=False)),
+}
 
 
 def play(name: str, steps: int = STEPS) -> Game:

@@ -77,11 +77,12 @@ def test_two_processes_equal_one(two: Path, dtype: str, name: str):
     assert any((mine[k] - v).abs().max() > 1e-3 for k, v in checkpoint.state(start).items() if v.numel())  # it learned
 
 
-def test_what_sees_the_samples_of_its_own_process_only_is_refused(tmp_path: Path):
-    process = torchrun(ROOT / "tests" / "processes.py", tmp_path, "float32.blind")
+@pytest.mark.parametrize("name", list(processes.REFUSED))
+def test_what_sees_the_samples_of_its_own_process_only_is_refused(tmp_path: Path, name: str):
+    process = torchrun(ROOT / "tests" / "processes.py", tmp_path, f"float32.{name}")
     output, _ = process.communicate(timeout=100)
     assert process.returncode != 0
-    assert "player 'discriminator': its loss is" in output and "looks across samples" in output
+    assert "player 'discriminator': with 2 processes its" in output and "looks across samples" in output
 
 
 # ---- the command line ----------------------------------------------------------------------------------------------

@@ -518,3 +518,108 @@ def test_tensorboard_is_asked_for_by_name_where_it_is_missing(monkeypatch: pytes
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     with pytest.raises(ModuleNotFoundError, match="tensorboard is not installed: pip install tensorboard"):
         history.tensorboard(tmp_path)
+
+
+# ---- what others of a stranger's parts do ---------------------------------------------------------------------------
+
+
+def test_a_rate_that_a_scheduler_would_undo_is_refused(tmp_path: Path):
+    def game() -> Game:
+        made = own_game()
+        made.players["generator"].scheduler = warm_up(made.players["generator"].optimizer)
+        return made
+
+    game().play(2, progress=False, save=tmp_path)
+    with pytest.raises(ValueError, match="lr=0.1 of player 'generator' would be undone by its scheduler"):
+        game().resume(tmp_path, lr=0.1)
+    game().resume(tmp_path, lr={"discriminator": 0.1})
+
+
+def test_a_scheduler_that_ends_leaves_a_whole_round():
+    game = own_game()
+    optimizer = game.players["generator"].optimizer
+    game.players["generator"].scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=3)
+    with pytest.raises(RuntimeError, match="step 4, player 'generator': its scheduler failed: Tried to step 4"):
+        game.play(9, progress=False)
+    assert game.step == 4 == len(game.history) and not game.unfinished
+    before = everything(game)
+    game.players["generator"].scheduler = None
+    game.play(1, progress=False)
+    assert game.step == 5 and not same(before, everything(game))
+
+
+def test_evaluation_mode_is_kept_with_the_run(tmp_path: Path):
+    def game() -> Game:
+        torch.manual_seed(0)
+        backbone = nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4))
+        return games.gan(
+            TinyGenerator(), nn.Sequential(backbone, nn.Linear(4, 1), nn.Flatten(0)), tiny_data(), batch=16
+        )
+
+    whole = game()
+    whole.play(2, progress=False)
+    whole.discriminator[0].requires_grad_(False).eval()  # type: ignore[index]
+    whole.play(2, progress=False, save=tmp_path)
+    other = game().resume(tmp_path)
+    for each in (whole, other):
+        each.play(2, progress=False)
+    assert same(everything(whole), everything(other))
+
+
+def test_a_watch_that_leaves_a_network_at_rest_does_not_change_the_training():
+    looked, plain = own_game(generator=Dropping), own_game(generator=Dropping)
+    looked.play(4, progress=False, watch=lambda g: g.generator.eval() and None)
+    plain.play(4, progress=False)
+    assert same(everything(looked), everything(plain))
+
+
+class Dropping(TinyGenerator):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net.insert(3, nn.Dropout(0.5))
+
+
+def test_a_best_that_is_not_watched_is_an_error(tmp_path: Path):
+    with pytest.raises(ValueError, match="best='fid' is not what watch returned, which is: frechet"):
+        own_game().play(2, progress=False, watch=lambda g: {"frechet": 1.0}, best="fid", save=tmp_path)
+
+
+def test_what_no_play_could_use_is_refused_when_it_is_made():
+    net = nn.Linear(1, 1)
+    with pytest.raises(ValueError, match="LBFGS calls the loss itself"):
+        Player(net, lambda b: b.real.sum(), torch.optim.LBFGS(net.parameters()))
+    sgd = torch.optim.SGD(net.parameters(), 0.1)
+    with pytest.raises(ValueError, match="step ReduceLROnPlateau in a watch"):
+        Player(net, lambda b: b.real.sum(), sgd, scheduler=torch.optim.lr_scheduler.ReduceLROnPlateau(sgd))
+
+
+def test_a_loss_of_somebody_elses_parameters_and_an_optimizer_of_few_are_seen():
+    game = own_game()
+    game.players["discriminator"].loss = lambda b: game.generator(b.z).mean()
+    with pytest.raises(
+        ValueError, match="player 'discriminator': its loss does not depend on any parameter that it moves"
+    ):
+        game.play(1, progress=False)
+    g = TinyGenerator()
+    player = Player(g, lambda b: g(b.z).mean(), torch.optim.SGD(g.net[0].parameters(), 0.1))
+    with pytest.warns(UserWarning, match="4 of the 6 parameters that its net could learn are not its optimizer's"):
+        Game({"generator": player}, tiny_data())
+
+
+def test_latents_have_the_type_of_the_networks():
+    g = nn.Linear(3, 2).double()
+    player = Player(g, lambda b: (g(b.z) - b.real).square().mean(), torch.optim.SGD(g.parameters(), 0.1))
+    game = Game({"generator": player}, tiny_data().double(), latent=3, batch=16)
+    game.play(1, progress=False)
+    assert game.draw("generator").z.dtype == torch.float64
+
+
+def test_data_in_an_order_of_their_own_are_said_when_a_run_goes_on(tmp_path: Path):
+    def game() -> Game:
+        torch.manual_seed(0)
+        loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(tiny_data()), batch_size=8)
+        return games.gan(TinyGenerator(), TinyDiscriminator(), loader, batch=16)
+
+    game().play(1, progress=False, save=tmp_path)
+    with pytest.warns(UserWarning, match="draw in an order of their own: going on is not exact"):
+        game().resume(tmp_path)
