@@ -486,7 +486,7 @@ NAMES: dict[str, Callable[[str], Any]] = {
 }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(value=NO_COUNT)
 @pytest.mark.parametrize("name", COUNTS)
 def test_what_is_no_count_is_refused_by_its_name(name: str, value: Any):
@@ -494,7 +494,7 @@ def test_what_is_no_count_is_refused_by_its_name(name: str, value: Any):
         COUNTS[name](value)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(value=NO_WEIGHT)
 @pytest.mark.parametrize("name", WEIGHTS)
 def test_what_is_no_weight_is_refused_by_its_name(name: str, value: Any):
@@ -502,7 +502,7 @@ def test_what_is_no_weight_is_refused_by_its_name(name: str, value: Any):
         WEIGHTS[name](value)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(value=st.text(alphabet="abcxyz é\n", min_size=1, max_size=12))
 @pytest.mark.parametrize("name", NAMES)
 def test_an_unknown_name_is_refused_with_the_known_ones(name: str, value: str):
@@ -510,7 +510,7 @@ def test_an_unknown_name_is_refused_with_the_known_ones(name: str, value: str):
         NAMES[name](value)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(value=st.integers(max_value=0) | st.floats(allow_nan=True))
 @pytest.mark.parametrize("option", ["--steps", "--save-every", "--seed"])
 def test_numbers_that_cannot_be_are_code_2_on_the_command_line(option: str, value: float):
@@ -520,7 +520,7 @@ def test_numbers_that_cannot_be_are_code_2_on_the_command_line(option: str, valu
     assert not Path("never-made").exists()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows=st.integers(0, 5), columns=st.integers(0, 5), n=st.integers(0, 3))
 def test_samples_of_any_wrong_shape_are_refused(rows: int, columns: int, n: int):
     shape = (n, 1, rows, columns)

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ganlib import _check
@@ -55,7 +55,6 @@ def test_positive_int_refuses_what_is_no_number(value: object) -> None:
         _check.positive_int("steps", value)
 
 
-@settings(deadline=None)
 @given(st.integers(), st.integers())
 def test_positive_int_accepts_exactly_the_integers_from_the_minimum(value: int, minimum: int) -> None:
     if value >= minimum:
@@ -65,7 +64,6 @@ def test_positive_int_accepts_exactly_the_integers_from_the_minimum(value: int, 
             _check.positive_int("n", value, minimum=minimum)
 
 
-@settings(deadline=None)
 @given(st.floats())
 def test_finite_accepts_exactly_the_finite_floats(value: float) -> None:
     if math.isfinite(value):

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ganlib import compute
@@ -174,7 +174,6 @@ def draws(*key: int | str) -> list[float]:
     return torch.rand(4, generator=compute.generator(*key), dtype=torch.float64).tolist()
 
 
-@settings(deadline=None)
 @given(keys)
 def test_generator_is_a_pure_function_of_its_key(key: tuple[int | str, ...]) -> None:
     before = torch.get_rng_state()
@@ -185,7 +184,6 @@ def test_generator_is_a_pure_function_of_its_key(key: tuple[int | str, ...]) -> 
     torch.set_rng_state(before)
 
 
-@settings(deadline=None)
 @given(keys, keys)
 def test_generator_differs_where_the_key_does(one: tuple[int | str, ...], other: tuple[int | str, ...]) -> None:
     assert (draws(*one) == draws(*other)) == (one == other)

@@ -53,14 +53,12 @@ def pairs(draw: st.DrawFn, zeros: bool = True) -> tuple[Tensor, Tensor]:
 # Probability vectors
 
 
-@settings(deadline=None)
 @given(pairs())
 def test_kl_equals_scipy(pair: tuple[Tensor, Tensor]) -> None:
     p, q = pair
     assert float(dv.kl(p, q)) == pytest.approx(scipy.stats.entropy(p.numpy(), q.numpy()), abs=1e-12)
 
 
-@settings(deadline=None)
 @given(pairs())
 def test_js_equals_scipy_and_is_a_squared_metric_up_to_log_2(pair: tuple[Tensor, Tensor]) -> None:
     p, q = pair
@@ -71,7 +69,6 @@ def test_js_equals_scipy_and_is_a_squared_metric_up_to_log_2(pair: tuple[Tensor,
     assert dv.js(p, p).abs() < 1e-12
 
 
-@settings(deadline=None)
 @given(pairs(), alphas)
 def test_weighted_js(pair: tuple[Tensor, Tensor], alpha: float) -> None:
     p, q = pair
@@ -85,7 +82,6 @@ def test_weighted_js(pair: tuple[Tensor, Tensor], alpha: float) -> None:
     assert dv.js(p, p, alpha).abs() < 1e-12
 
 
-@settings(deadline=None)
 @given(alphas)
 def test_nothing_in_common_is_as_far_as_it_gets(alpha: float) -> None:
     p, q = tensor(0.3, 0.7, 0.0, 0.0), tensor(0.0, 0.0, 0.1, 0.9)
@@ -95,7 +91,6 @@ def test_nothing_in_common_is_as_far_as_it_gets(alpha: float) -> None:
     assert dv.kl(p, q) == math.inf
 
 
-@settings(deadline=None)
 @given(pairs(zeros=False))
 def test_only_equal_vectors_are_at_distance_zero(pair: tuple[Tensor, Tensor]) -> None:
     p, q = pair
@@ -107,7 +102,6 @@ def test_only_equal_vectors_are_at_distance_zero(pair: tuple[Tensor, Tensor]) ->
     assert [float(d(p, p)) for d in (dv.kl, dv.total_variation)] == [0, 0]
 
 
-@settings(deadline=None)
 @given(pairs())
 def test_total_variation(pair: tuple[Tensor, Tensor]) -> None:
     p, q = pair
@@ -119,7 +113,6 @@ def test_total_variation(pair: tuple[Tensor, Tensor]) -> None:
     assert found**2 / 2 - 1e-12 <= float(dv.js(p, q)) <= found * LOG2 + 1e-12  # Lin 1991
 
 
-@settings(deadline=None)
 @given(pairs(), st.randoms(use_true_random=False))
 def test_wasserstein1_equals_scipy_in_any_order(pair: tuple[Tensor, Tensor], random: Any) -> None:
     p, q = pair
@@ -129,7 +122,6 @@ def test_wasserstein1_equals_scipy_in_any_order(pair: tuple[Tensor, Tensor], ran
     assert float(dv.wasserstein1(p, q, 3 * at)) == pytest.approx(3 * expected, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(pairs())
 def test_entropy(pair: tuple[Tensor, Tensor]) -> None:
     p, _ = pair
@@ -302,7 +294,6 @@ vectors = st.integers(1, 4).flatmap(
 )
 
 
-@settings(deadline=None)
 @given(vectors)
 def test_kl_gaussians_equals_torch_distributions(v: tuple[list[float], ...]) -> None:
     m_p, s_p, m_q, s_q = (tensor(*part) for part in v)
@@ -331,7 +322,6 @@ def test_numbers_stand_for_every_coordinate() -> None:
     assert float(dv.entropy_gaussian(0.1)) == pytest.approx(scipy.stats.norm(0, 0.1).entropy(), abs=1e-14)
 
 
-@settings(deadline=None)
 @given(means, means, stds)
 def test_total_variation_gaussians(m_p: float, m_q: float, std: float) -> None:
     found = float(dv.total_variation_gaussians(m_p, m_q, std))
@@ -413,7 +403,6 @@ def densities(seed: int = 0, n: int = 50) -> tuple[Tensor, Tensor]:
     return p, q
 
 
-@settings(deadline=None)
 @given(st.floats(1e-6, 1e3), st.floats(1e-6, 1e3), st.none() | alphas, st.floats(1e-3, 0.3))
 def test_optimal_discriminator_is_the_pointwise_maximum(
     p_d: float, p_g: float, alpha: float | None, away: float

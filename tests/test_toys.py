@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
@@ -35,7 +35,6 @@ def mixtures(draw: st.DrawFn) -> toys.Mixture:
     return toys.Mixture(weights / weights.sum(), means, stds)
 
 
-@settings(deadline=None)
 @given(mixtures())
 def test_log_prob_equals_torch_distributions(mixture: toys.Mixture) -> None:
     x = 4 * torch.randn(50, mixture.dim, generator=compute.generator(0), dtype=torch.float64)
@@ -113,7 +112,6 @@ def test_ring_has_eight_distinct_modes_on_its_circle() -> None:
     assert ring.std == 0.02 and torch.equal(ring.weights, torch.full((8,), 1 / 8, dtype=torch.float64))
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40), st.floats(0.5, 10))
 def test_rings_of_any_size(modes: int, radius: float) -> None:
     centres = toys.ring(modes, radius).centres
@@ -128,7 +126,6 @@ def test_grid_has_twenty_five_distinct_modes_from_minus_two_to_two() -> None:
     assert grid.std == 0.05
 
 
-@settings(deadline=None)
 @given(st.integers(1, 8), st.floats(0.1, 5))
 def test_grids_of_any_size_are_centred(side: int, spacing: float) -> None:
     centres = toys.grid(side, spacing).centres
