@@ -394,7 +394,7 @@ class Game:
                         if seen is not None:
                             if not isinstance(seen, Mapping):
                                 raise TypeError(f"watch must return a mapping or None, got {type(seen).__name__}")
-                            self.history.watched.append({"step": self.step, **seen, **{"step": self.step}})
+                            self.history.watched.append({**seen, "step": self.step})
                             if best is not None and best not in seen:
                                 raise ValueError(
                                     f"best={best!r} is not what watch returned, which is: {', '.join(seen)}"
