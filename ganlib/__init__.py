@@ -4,7 +4,7 @@ A GAN is a game: players, the networks each one moves, and what each wants to mi
 (`Game`), and a new GAN is two or three short loss functions (`games`). It draws from any data (`data.source`) and
 leaves a `Generator`, which `load` brings back without game or data. The other modules are the parts (`nets`, `losses`,
 `penalties`, `augment`, `schedule`), the ground they stand on (`divergences`, `toys`, `compute`, `distributed`), the
-judges (`metrics`, `features`) and the pictures (`plot`). `recipes` knows settings that work for a data set, `run` keeps
+judges (`metrics`, `features`, `compare`) and the pictures (`plot`). `recipes` knows settings that work for a data set, `run` keeps
 the folder of one that is trained and `reference` what it is judged by, `checkpoint` saves and resumes, `export` writes
 ONNX. What only the book needs is in `book`: `claim`, `results`, `widgets`.
 """
@@ -25,6 +25,7 @@ _MODULES = (
     *_BOOK,
     "augment",
     "checkpoint",
+    "compare",
     "compute",
     "data",
     "distributed",

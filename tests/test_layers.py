@@ -14,7 +14,7 @@ ROOT = Path(ganlib.__file__).parent
 LAYERS = [
     ("_check", "distributed", "compute", "toys", "divergences"),
     ("nets", "losses", "penalties", "augment", "data", "schedule", "features"),
-    ("metrics",),
+    ("metrics", "compare"),
     ("checkpoint", "history", "generator"),
     ("engine", "plot", "export"),
     ("games",),
