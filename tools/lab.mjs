@@ -105,12 +105,12 @@ async function play(file) {
   await page.getByRole("menuitem", { name: "Run", exact: true }).click();
   await page.getByRole("menuitem", { name: "Run All Cells", exact: true }).click();
   const cell = i => page.locator(".jp-Notebook .jp-CodeCell").nth(i);
-  const said = cell(4).locator(".jp-OutputArea-output");
+  const said = cell(5).locator(".jp-OutputArea-output");
   await said.filter({ hasText: "heard" }).waitFor({ timeout: 40000 });
 
-  const boxes = { scrubber: cell(1).locator(".jp-OutputArea-output .jupyter-widgets").first(), live: cell(2).locator(".ganlib-live"), laboratory: cell(3).locator(".ganlib-laboratory") };
+  const boxes = { scrubber: cell(1).locator(".jp-OutputArea-output .jupyter-widgets").first(), live: cell(2).locator(".ganlib-live"), laboratory: cell(3).locator(".ganlib-laboratory"), quiz: cell(4).locator(".ganlib-quiz") };
   // What stands for all that a widget shows; live's map draws itself bit by bit and is left out.
-  const parts = { scrubber: "img", live: ".live-picture", laboratory: "canvas, label b" };
+  const parts = { scrubber: "img", live: ".live-picture", laboratory: "canvas, label b", quiz: "img, p:not(:empty), .right, .wrong" };
   const shown = name => boxes[name].evaluate((box, kind) => [...box.querySelectorAll(kind)].filter(e => e.offsetParent)
     .map(e => e.src ?? e.toDataURL?.() ?? e.textContent).join(), parts[name]);
   const still = async name => { // until two looks agree
@@ -169,12 +169,20 @@ async function play(file) {
   await press("laboratory", "step", laboratory.getByRole("button", { name: "Step both", exact: true }), "Enter");
   await press("laboratory", "slider", laboratory.getByLabel("Learning rate of D"), "ArrowRight");
   await press("laboratory", "data", laboratory.locator("select").first(), "ArrowDown");
+  const asked = await shown("quiz"), question = () => boxes.quiz.locator(".quiz-text").textContent();
+  await boxes.quiz.locator(".quiz-answers button").first().focus();
+  await page.keyboard.press("2");
+  const told = await still("quiz"), inside = () => boxes.quiz.evaluate(box => box.contains(document.activeElement));
+  keys["quiz, digit"] = [told !== asked && told.includes("No: yes."), await inside()];
+  await page.keyboard.press("Enter");
+  await still("quiz");
+  keys["quiz, next"] = [(await question()) === "And back?", await inside()];
   for (const name of Object.keys(boxes)) await shoot(name, "after");
 
   // What Python hears of it, and whether it can still set them.
   const used = await standing();
   await said.evaluate(e => { e.textContent = ""; });
-  await cell(4).locator(".jp-InputPrompt").click();
+  await cell(5).locator(".jp-InputPrompt").click();
   await page.keyboard.press("Control+Enter");
   await said.filter({ hasText: "heard" }).waitFor({ timeout: 20000 });
   const heard = (await said.innerText()).trim();

@@ -71,6 +71,12 @@ player = widgets.live(cover_generator.read()[0])""",
     "box",
     "player",
     'widgets.laboratory("ring")',
+    """figure, axes = plt.subplots(figsize=(4, 1.5))
+axes.plot([0, 1], [0, 1])
+widgets.quiz([
+    widgets.Question("Does the line rise?", ["yes", "no"], 0, "From left to right.", figure, "A straight line"),
+    widgets.Question("And back?", ["yes", "no", "neither"], 1),
+])""",
     """slider = box.children[0].children[1]
 print("heard", slider.value, player.label)
 slider.value, player.label = "200", 7""",
