@@ -25,6 +25,14 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 each = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.path.stem)
 
 
+#: The chapters of the second edition; the others still have longer lines, longer cells and longer lists of claims.
+SECOND = (3, 6, 7, 9, 13)
+second = pytest.mark.parametrize(
+    "chapter", [c for c in CHAPTERS if c.number in SECOND], ids=lambda chapter: chapter.path.stem
+)
+FOLDED = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
+
+
 def lines(cell: Any) -> list[str]:
     return [line for line in cell.source.splitlines() if line.strip()]
 
@@ -62,6 +70,33 @@ def test_size(chapter: Chapter) -> None:
     assert statistics.median(lengths) <= 8, f"the median cell has {statistics.median(lengths)} lines; at most 8"
     assert len(longest) <= 1, f"only one cell (a model) may pass 30 lines: {longest}"
     assert 1500 <= words <= 2500, f"{words} words outside the solutions; 1500 to 2500 make a chapter"
+
+
+def shown(chapter: Chapter) -> list[Any]:
+    """The code cells that a reader of the page sees unfolded."""
+    return [cell for cell in chapter.code if not FOLDED & set(tags(cell))]
+
+
+@second
+def test_what_is_shown_can_be_read(chapter: Chapter) -> None:
+    cells = shown(chapter)
+    tall = [f"{len(lines(cell))} lines: {first(cell)}" for cell in cells if len(lines(cell)) > 20]
+    wide = [line for cell in cells for line in cell.source.splitlines() if len(line) > 88]
+    assert len(cells) <= 18, f"{len(cells)} code cells are shown; 18 at most"
+    assert len(tall) <= 1 and all(int(one.split()[0]) <= 35 for one in tall), f"20 lines, one cell 35: {tall}"
+    assert wide == [], "the page shows 88 characters of a line"
+
+
+@second
+def test_a_result_comes_soon(chapter: Chapter) -> None:
+    """A picture, a table or a number within the first three cells that are shown after the imports."""
+    sources = " ".join(cell.source for cell in shown(chapter)[1:4])
+    assert re.search(r"plot\.|plt\.|print\(|widgets\.|display\(|DataFrame", sources), "nothing is seen in three cells"
+
+
+@second
+def test_fifteen_claims_at_most(chapter: Chapter) -> None:
+    assert len(calls(chapter)) <= 15, "what the reader should remember; identities are tests"
 
 
 @each

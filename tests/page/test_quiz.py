@@ -24,7 +24,9 @@ import environment  # noqa: E402
 
 pytestmark = pytest.mark.skipif(browser.unwanted(), reason="GANLIB_NO_BROWSER=1 leaves the browser out")
 
-PAGE = '<!doctype html><html lang="en"><title>Quiz</title><link rel="icon" href="data:,"><link rel="stylesheet" href="quiz.css"><main></main></html>'
+PAGE = """<!doctype html>
+<html lang="en"><title>Quiz</title><link rel="icon" href="data:,"><link rel="stylesheet" href="quiz.css">
+<main></main></html>"""
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
