@@ -28,6 +28,8 @@ __all__ = ["Reference"]
 
 MOST = 5000
 """Samples that are compared."""
+CHUNK = 250
+"""Samples that are looked at together."""
 FULL = 512
 """Columns up to which covariances are compared; of more, variances alone."""
 
@@ -85,9 +87,9 @@ class Reference:
         parts = {"train": train[::2], "test": train[1::2]} if test is None else {"train": train, "test": _some(test)}
         if len(parts["test"]) < 2:
             return
-        for split, x in parts.items():
-            mean, covariance = _fit(_features(x))
-            named = {"count": np.array(len(x)), "mean": mean, "covariance": covariance}
+        for split, features in parts.items():
+            mean, covariance = _fit(features)
+            named = {"count": np.array(len(features)), "mean": mean, "covariance": covariance}
             self.arrays |= {f"{split}.{name}": value for name, value in named.items()}
 
     @property
@@ -223,9 +225,13 @@ def _held_out(settings: recipes.Settings) -> Any:
 
 
 def _some(source: data.Dataset | data.Pairs) -> Tensor:
-    """Up to `MOST` real samples, in an order that is always the same."""
+    """Features of up to `MOST` real samples, (n, F), in an order that is always the same."""
     x = source.targets if isinstance(source, data.Pairs) else source.x
-    return x[torch.randperm(len(x), generator=compute.generator(0, "reference"))[:MOST]]
+    index = torch.randperm(len(x), generator=compute.generator(0, "reference"))[:MOST]
+    found = torch.empty(len(index), _features(x[:1]).shape[1])  # in one piece: small ones would hold large ones' memory
+    for into, rows in zip(found.split(CHUNK), index.split(CHUNK), strict=True):
+        into.copy_(_features(data.taken(x, rows)))
+    return found
 
 
 def _fit(features: Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -239,5 +245,5 @@ def _features(x: Tensor) -> Tensor:
     """Points as they are, images (N, C, H, W) at 8×8 pixels: (N, F) float32."""
     if x.dim() == 2:
         return x
-    scaled = (some.float() / 127.5 - 1 if some.dtype == torch.uint8 else some for some in x.split(256))
-    return torch.cat([F.adaptive_avg_pool2d(some.clamp(-1, 1), 8).flatten(1) for some in scaled])
+    scaled = x.float() / 127.5 - 1 if x.dtype == torch.uint8 else x
+    return F.adaptive_avg_pool2d(scaled.clamp(-1, 1), 8).flatten(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ganlib import data, recipes
+from ganlib import compute, data, recipes
 from ganlib.data import _base, files
 
 RAMP = np.linspace(0, 65535, 256).round().astype(np.uint16).reshape(16, 16)
@@ -468,3 +469,28 @@ def test_one_picture_is_read_as_those_of_folders_are(tmp_path: Path) -> None:
     assert set(data.picture(tmp_path / "a.png").getdata()) == {(255, 255, 255)}
     with pytest.raises(ValueError, match=r"b\.png cannot be read as an image"):
         data.picture(tmp_path / "b.png")
+
+
+def resident() -> int:
+    """Bytes of this process that lie in memory and in a file."""
+    found = re.search(r"RssFile:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found
+    return 1024 * int(found[1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux what is in memory")
+def test_reading_a_large_cache_leaves_nothing_of_it_in_memory(tmp_path: Path) -> None:
+    path, megabytes = tmp_path / "pictures.npy", 200
+    np.save(path, np.full((megabytes * 64, 1, 128, 128), 7, np.uint8))
+    pictures = data.Dataset("pictures", files._mapped(path)[16:])  # a view of it, as of the training part
+    before = resident()
+    digest, most = data.digest(pictures), 0
+    for seed in range(40):
+        drawn, _ = pictures.draw(256, compute.generator(seed))
+        most = max(most, resident() - before)
+    assert drawn.min() == drawn.max() == pytest.approx(7 / 127.5 - 1)
+    assert most < 40e6, "of 200 MB"
+    pictures.x.fill_(9)  # a reader's own copy
+    assert data.digest(pictures) != digest
+    assert pictures.draw(256, compute.generator(0))[0].max() == pytest.approx(9 / 127.5 - 1), "what was changed stays"
+    assert np.load(path).max() == 7, "and the file as it was"

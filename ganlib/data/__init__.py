@@ -15,7 +15,7 @@ from typing import Literal
 
 from .. import _check
 from . import files, online, scenes
-from ._base import SPLITS, Dataset, Pairs, clustered, digest, fit, shrunk
+from ._base import SPLITS, Dataset, Pairs, clustered, digest, fit, shrunk, taken
 from .files import picture
 from .packaged import BUILT_IN, OFFLINE, SERIES_MEAN, SERIES_STD, TASKS, load_pairs
 from .source import Drawn, Feed, Source, source
@@ -41,6 +41,7 @@ __all__ = [
     "scenes",
     "shrunk",
     "source",
+    "taken",
 ]
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -18,6 +20,38 @@ from .. import _check, nets
 SPLITS = ("train", "test", "all")
 CHUNK = 1024
 """Samples of a large set that are worked on at a time."""
+_FILES: WeakValueDictionary[int, mmap.mmap] = WeakValueDictionary()
+"""The mapped file of tensors whose numbers lie in one, by where their storage begins."""
+
+
+def mapped(array: np.ndarray) -> Tensor:
+    """A tensor of a memory-mapped array; `taken` and `chunks` leave none of it in memory that was only read."""
+    x, file = torch.from_numpy(array), cast(object, array.base)
+    if isinstance(file, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        _FILES[x.untyped_storage().data_ptr()] = file
+    return x
+
+
+def taken(x: Tensor, index: Tensor) -> Tensor:
+    """x[index], a copy."""
+    picked = x[index]
+    _release(x)
+    return picked
+
+
+def chunks(x: Tensor) -> Iterator[Tensor]:
+    """x in order, `CHUNK` samples at a time; whoever keeps a chunk keeps a copy of it."""
+    for some in x.split(CHUNK):
+        yield some
+        _release(x)
+
+
+def _release(x: Tensor) -> None:
+    """Give back the memory of a mapped file that was read: the file has it. Not once torch has changed x in place: the
+    change is in memory alone. (Of a change through `x.numpy()` nobody hears: change a clone.)"""
+    file = _FILES.get(x.untyped_storage().data_ptr())
+    if file is not None and x._version == 0:
+        file.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +166,7 @@ class Dataset:
             TypeError, ValueError: n is not a whole number of at least 1, or there is no generator.
         """
         index = draw_index(len(self), n, generator).to(self.x.device)
-        return _floats(self.x[index]), None if self.y is None else self.y[index]
+        return _floats(taken(self.x, index)), None if self.y is None else self.y[index]
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +236,7 @@ class Pairs:
         index = draw_index(len(self.targets), n, rng)
         other = index if self.paired else draw_index(len(self.inputs), n, rng)
         device = self.inputs.device
-        return _floats(self.targets[index.to(device)]), _floats(self.inputs[other.to(device)])
+        return _floats(taken(self.targets, index.to(device))), _floats(taken(self.inputs, other.to(device)))
 
 
 def shrunk(dataset: Dataset, factor: int) -> Pairs:
@@ -223,7 +257,7 @@ def shrunk(dataset: Dataset, factor: int) -> Pairs:
     _, height, width = dataset.image_shape
     if height % _check.positive_int("factor", factor, minimum=2) or width % factor:
         raise ValueError(f"factor must divide the sides of the images, {height} and {width}, got {factor}")
-    small = torch.cat([F.avg_pool2d(x.float(), factor).round_().to(torch.uint8) for x in dataset.x.split(CHUNK)])
+    small = torch.cat([F.avg_pool2d(x.float(), factor).round_().to(torch.uint8) for x in chunks(dataset.x)])
     name = f"{dataset.name} shrunk {factor} times"
     return Pairs(name, small, dataset.x, True, dataset.source, dataset.licence, dataset.split, dataset.notes)
 
@@ -260,8 +294,8 @@ def digest(source: Any) -> str:
     if not held:
         return str(getattr(source, "name", type(source).__name__))
     found = hashlib.sha256()
-    for chunk in (chunk for tensor in held for chunk in tensor.split(CHUNK)):
-        found.update(memoryview(chunk.cpu().contiguous().numpy()).cast("B"))
+    for chunk in (chunk for tensor in held for chunk in chunks(tensor)):
+        found.update(chunk.cpu().contiguous().view(torch.uint8).numpy().data)
     return found.hexdigest()
 
 
@@ -358,18 +392,20 @@ def clustered(dataset: Dataset, clusters: int, seed: int = 0) -> Dataset:
     if _check.positive_int("clusters", clusters) > len(dataset):
         raise ValueError(f"clusters must be at most the {len(dataset)} samples of {dataset.name}, got {clusters}")
 
-    def points(rows: Tensor) -> Iterator[np.ndarray]:
-        for x in (dataset.x[some] for some in rows.split(CHUNK)):
-            x = _floats(x).cpu()
-            if dataset.is_image:
-                x = F.adaptive_avg_pool2d(x, (min(14, x.shape[2]), min(14, x.shape[3])))
-            yield x.flatten(1).numpy()
+    def points(rows: Tensor) -> np.ndarray:
+        x = _floats(taken(dataset.x, rows)).cpu()
+        if dataset.is_image:
+            x = F.adaptive_avg_pool2d(x, (min(14, x.shape[2]), min(14, x.shape[3])))
+        return x.flatten(1).numpy()
 
-    some = np.random.RandomState(seed).permutation(len(dataset))[: max(10_000, clusters)]
+    some = torch.from_numpy(np.random.RandomState(seed).permutation(len(dataset))[: max(10_000, clusters)])
+    compared = np.empty((len(some), points(some[:1]).shape[1]), np.float32)  # in one piece, as pictures come and go
+    for start in range(0, len(some), CHUNK):
+        compared[start : start + CHUNK] = points(some[start : start + CHUNK])
     with threadpool_limits(1), warnings.catch_warnings(action="ignore"):  # fewer distinct samples: fewer clusters
         # one thread: the order of additions, and so the clusters, is the same on every number of threads
         means = KMeans(clusters, n_init=1, random_state=seed)
-        means.fit(np.concatenate([*points(torch.from_numpy(some))]))
-        found = np.concatenate([means.predict(x) for x in points(torch.arange(len(dataset)))])
+        means.fit(compared)
+        found = np.concatenate([means.predict(points(rows)) for rows in torch.arange(len(dataset)).split(CHUNK)])
     y = torch.from_numpy(found.astype(np.int64)).to(dataset.x.device)
     return replace(dataset, y=y, classes=tuple(f"cluster {k}" for k in range(clusters)))

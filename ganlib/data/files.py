@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ._base import Arrays, Pairs, fit, fixed_split, image_layout, part, power_of_two
+from ._base import Arrays, Pairs, fit, fixed_split, image_layout, mapped, part, power_of_two
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -201,12 +201,12 @@ def _place(folder: Path, names: list[str], size: Size, root: Path) -> Path | Non
 def _mapped(array: Path) -> Tensor:
     """The numbers of a file of the cache; whoever changes them, changes a copy of his own."""
     try:
-        return torch.from_numpy(np.load(array, mmap_mode="c"))
+        return mapped(np.load(array, mmap_mode="c"))
     except OSError as error:
         if error.errno != errno.ENOMEM:
             raise
         with warnings.catch_warnings(action="ignore"):  # too large for a copy of it all: it must not be changed
-            return torch.from_numpy(np.load(array, mmap_mode="r"))
+            return mapped(np.load(array, mmap_mode="r"))
 
 
 def _write(array: Path, shape: tuple[int, ...], rows: Iterator[np.ndarray]) -> None:
