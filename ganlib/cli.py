@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--device", help="cpu, cuda, mps …; by default the accelerator there is")
     add("--precision", help=f"{', '.join(compute.PRECISIONS)}; by default what the hardware is fast at")
-    add("--tensorboard", metavar="FOLDER", help="write the losses for TensorBoard, which must be installed")
+    add("--tensorboard", metavar="FOLDER", help="write losses and distances for TensorBoard (pip install tensorboard)")
     train.set_defaults(command=_train)
 
     sample = commands.add_parser("sample", help="draw samples from a run's averaged generator")
@@ -178,6 +178,8 @@ def _refused(check: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
     run, first = Run(Path(options.out)), world()[0] == 0  # of several processes, the first writes and speaks
     save_every = _refused(positive_int, "--save-every", options.save_every)
     with ExitStack() as held:
@@ -191,13 +193,17 @@ def _train(options: argparse.Namespace) -> int:
             if first:
                 held.enter_context(run.locked())
                 run.must_be_free()  # still
-        watch = _refused(history.tensorboard, options.tensorboard) if options.tensorboard and first else None
+        record = Record(run, save_every, measure_every=MEASURE_EVERY, say=lambda line: tqdm.write(line, sys.stdout))
+        watch: Callable[[Game], Any] = record
+        if options.tensorboard and first:
+            watch = _refused(history.tensorboard, options.tensorboard, record)
         if first:
             run.write_json("settings.json", stored)
             if not (run.folder / "reference.npz").exists():
                 write(run.folder / "reference.npz", Reference.of(run.settings(), game).to_bytes())
+            record.measure = run.reference().measure
             _introduce(stored, game)
-        return _play(run, game, stored, save_every, watch, first)
+        return _play(game, stored, record, watch, first)
 
 
 def _new(run: Run, options: argparse.Namespace, first: bool) -> tuple[Game, dict[str, Any]]:
@@ -283,22 +289,10 @@ def _named(net: nn.Module) -> str:
     return type(net).__name__ + (f" of a {type(inner).__name__}" if isinstance(inner, nn.Module) else "")
 
 
-def _play(
-    run: Run,
-    game: Game,
-    stored: dict[str, Any],
-    save_every: int,
-    watch: Callable[[Game], None] | None,
-    first: bool,
-) -> int:
-    from tqdm import tqdm
-
-    until = stored["until"]
+def _play(game: Game, stored: dict[str, Any], record: Record, watch: Callable[[Game], Any], first: bool) -> int:
+    run, until = record.run, stored["until"]
     left = None if until.get("steps") is None else max(0, until["steps"] - game.step)
     seconds = None if until.get("seconds") is None else until["seconds"] - game.history.seconds
-    reference = run.reference() if first else None
-    measure = None if reference is None else reference.measure
-    record = Record(run, save_every, measure, MEASURE_EVERY, watch, say=lambda line: tqdm.write(line, sys.stdout))
     record.begin(game)
     terminated = False
     previous = signal.getsignal(signal.SIGTERM)
@@ -311,8 +305,9 @@ def _play(
     signal.signal(signal.SIGTERM, terminate)
     try:
         if left != 0 and (seconds is None or seconds > 0):
-            best = "frechet" if measure else None
-            game.play(left, seconds=seconds, watch=record, best=best, save=run.folder, save_every=save_every)
+            best = "frechet" if record.measure else None
+            every = record.save_every
+            game.play(left, seconds=seconds, watch=watch, best=best, save=run.folder, save_every=every)
     except KeyboardInterrupt:
         if first:
             record.tell(game)
