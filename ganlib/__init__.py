@@ -4,9 +4,9 @@ A GAN is a game: players, the networks each one moves, and what each wants to mi
 (`Game`), and a new GAN is two or three short loss functions (`games`). It draws from any data (`data.source`) and
 leaves a `Generator`, which `load` brings back without game or data. The other modules are the parts (`nets`, `losses`,
 `penalties`, `augment`, `schedule`), the ground they stand on (`divergences`, `toys`, `compute`, `distributed`), the
-judges (`metrics`, `features`, `compare`) and the pictures (`plot`). `recipes` knows settings that work for a data set, `run` keeps
-the folder of one that is trained and `reference` what it is judged by, `checkpoint` saves and resumes, `export` writes
-ONNX. What only the book needs is in `book`: `claim`, `results`, `widgets`.
+judges (`metrics`, `features`, `compare`) and the pictures (`plot`). `recipes` knows settings that work for a data set,
+`run` keeps the folder of one that is trained and `reference` what it is judged by, `checkpoint` saves and resumes,
+`export` writes ONNX. What only the book needs is in `book`: `claim`, `results`, `widgets`.
 """
 
 from __future__ import annotations
