@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from . import __version__, augment, checkpoint, compute, data, history, recipes, toys
+from . import __version__, augment, checkpoint, compute, data, features, history, recipes, toys
 from ._check import finite, one_of, positive_int
 from .distributed import world
 from .engine import Game, NonFiniteLoss
@@ -39,8 +39,15 @@ same of as many real samples: the scale. For ring, grid and gaussians: modes (wi
 quality (share within 3 standard deviations of a mode), reverse_kl (in nats). For digits and mnist: frechet (distance of
 5000 samples in the features of our digit classifier), and label_accuracy of games that are asked for classes. For other
 images: frechet_pixels (distance at 8×8 pixels); for other points: frechet_points (of more than 512 columns, without
-their correlations). For games that translate pairs: pixel_error (mean distance from the truth of pairs never seen, as a
-share of a pixel's range; of real ones, the distance from the truth of another pair)."""
+their correlations); beside them samples and reference, how many generated and real ones these are of. For games that
+translate pairs: pixel_error (mean distance from the truth of pairs never seen, as a share of a pixel's range; of real
+ones, the distance from the truth of another pair).
+
+With --features the data are read again, and the distances of images are taken in: pixels (8×8 of them), digits (our
+digit classifier), inception (that of FID; pip install torch-fidelity), classes (a classifier of the data's own classes,
+trained at first, half a minute), or MODULE:FUNCTION, a function of your own from uint8 images (N, C, H, W) to features
+(N, F). Printed are frechet_NAME, where there are more images than features, and kid_NAME with its standard error, which
+also serves for few; for classes the classifier_accuracy on images held out: low, and the features tell little."""
 
 
 class BadInput(ValueError):
@@ -114,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--device", help="cpu, cuda, mps …; by default the accelerator there is")
     add("--precision", help=f"{', '.join(compute.PRECISIONS)}; by default what the hardware is fast at")
-    add("--tensorboard", metavar="FOLDER", help="write the losses for TensorBoard, which must be installed")
+    add("--tensorboard", metavar="FOLDER", help="write losses and distances for TensorBoard (pip install tensorboard)")
     train.set_defaults(command=_train)
 
     sample = commands.add_parser("sample", help="draw samples from a run's averaged generator")
@@ -137,6 +144,12 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--split", choices=("train", "test"), default="train", help="what to compare with (default train)"
     )
+    evaluate.add_argument(
+        "--features",
+        metavar="NAME",
+        help=f"distances in features of your choice: {', '.join(features.NAMES)}, or MODULE:FUNCTION, your own encoder",
+    )
+    evaluate.add_argument("--data", help="with --features, where the run's data are now, if they have moved")
     evaluate.set_defaults(command=_evaluate)
 
     export = commands.add_parser("export", help="write a run's averaged generator as an ONNX model")
@@ -178,6 +191,8 @@ def _refused(check: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
     run, first = Run(Path(options.out)), world()[0] == 0  # of several processes, the first writes and speaks
     save_every = _refused(positive_int, "--save-every", options.save_every)
     with ExitStack() as held:
@@ -191,13 +206,17 @@ def _train(options: argparse.Namespace) -> int:
             if first:
                 held.enter_context(run.locked())
                 run.must_be_free()  # still
-        watch = _refused(history.tensorboard, options.tensorboard) if options.tensorboard and first else None
+        record = Record(run, save_every, measure_every=MEASURE_EVERY, say=lambda line: tqdm.write(line, sys.stdout))
+        watch: Callable[[Game], Any] = record
+        if options.tensorboard and first:
+            watch = _refused(history.tensorboard, options.tensorboard, record)
         if first:
             run.write_json("settings.json", stored)
             if not (run.folder / "reference.npz").exists():
                 write(run.folder / "reference.npz", Reference.of(run.settings(), game).to_bytes())
+            record.measure = run.reference().measure
             _introduce(stored, game)
-        return _play(run, game, stored, save_every, watch, first)
+        return _play(game, stored, record, watch, first)
 
 
 def _new(run: Run, options: argparse.Namespace, first: bool) -> tuple[Game, dict[str, Any]]:
@@ -234,8 +253,7 @@ def _resumed(run: Run, options: argparse.Namespace, first: bool) -> tuple[Game, 
     elsewhere = {} if options.elsewhere else stored  # else as it was asked for at first
     place = {name: getattr(options, name) or elsewhere.get(name) for name in ("device", "precision")}
     game = _refused(recipes.build, settings, **place)
-    if data.digest(game.data) != stored["data_digest"]:
-        raise BadInput(f"{run.folder} was made with other data: {stored['data']}, or its files have changed since")
+    _must_be_its_data(run, game.data)
     if (run.folder / "last.safetensors").exists():
         _refused(game.resume, run.folder, elsewhere=options.elsewhere, lr=options.lr)
     elif options.lr is not None:
@@ -244,6 +262,12 @@ def _resumed(run: Run, options: argparse.Namespace, first: bool) -> tuple[Game, 
         print(f"{run.folder} holds no checkpoint yet: starting from the beginning")
     until = _until(run, game, options) if longer else stored["until"]
     return game, {**stored, "data": settings.data, **place, "until": until, "finished": False}
+
+
+def _must_be_its_data(run: Run, source: Any) -> None:
+    stored = run.stored()
+    if data.digest(source) != stored["data_digest"]:
+        raise BadInput(f"{run.folder} was made with other data: {stored['data']}, or its files have changed since")
 
 
 def _until(run: Run, game: Game, options: argparse.Namespace) -> dict[str, float]:
@@ -283,22 +307,10 @@ def _named(net: nn.Module) -> str:
     return type(net).__name__ + (f" of a {type(inner).__name__}" if isinstance(inner, nn.Module) else "")
 
 
-def _play(
-    run: Run,
-    game: Game,
-    stored: dict[str, Any],
-    save_every: int,
-    watch: Callable[[Game], None] | None,
-    first: bool,
-) -> int:
-    from tqdm import tqdm
-
-    until = stored["until"]
+def _play(game: Game, stored: dict[str, Any], record: Record, watch: Callable[[Game], Any], first: bool) -> int:
+    run, until = record.run, stored["until"]
     left = None if until.get("steps") is None else max(0, until["steps"] - game.step)
     seconds = None if until.get("seconds") is None else until["seconds"] - game.history.seconds
-    reference = run.reference() if first else None
-    measure = None if reference is None else reference.measure
-    record = Record(run, save_every, measure, MEASURE_EVERY, watch, say=lambda line: tqdm.write(line, sys.stdout))
     record.begin(game)
     terminated = False
     previous = signal.getsignal(signal.SIGTERM)
@@ -311,8 +323,9 @@ def _play(
     signal.signal(signal.SIGTERM, terminate)
     try:
         if left != 0 and (seconds is None or seconds > 0):
-            best = "frechet" if measure else None
-            game.play(left, seconds=seconds, watch=record, best=best, save=run.folder, save_every=save_every)
+            best = "frechet" if record.measure else None
+            every = record.save_every
+            game.play(left, seconds=seconds, watch=watch, best=best, save=run.folder, save_every=every)
     except KeyboardInterrupt:
         if first:
             record.tell(game)
@@ -420,13 +433,26 @@ def _evaluate(options: argparse.Namespace) -> int:
     run = Run(Path(options.run))
     settings = run.settings()
     made, step = run.generator()
-    values: dict[str, float] = {"step": step or 0, **_refused(run.reference().judge, made, options.split)}
+    reference = run.reference()
+    values: dict[str, Any] = {"step": step or 0}
+    if options.features is None and options.data is not None:
+        raise BadInput("--data is for --features: by itself a run is judged by what its folder keeps")
+    if options.features is None:
+        values |= _refused(reference.judge, made, options.split)
+    else:
+        settings.data = options.data or settings.data
+        _must_be_its_data(run, _refused(recipes.load_for, settings))
+        if ":" in options.features:
+            sys.path.insert(0, os.getcwd())  # where a MODULE is looked for first, as by python -m
+        values |= _refused(reference.judge_in, options.features, made, settings, options.split)
     if len(values) == 1:
         print(f"ganlib evaluate: of {settings.data} too few were there to compare with", file=sys.stderr)
     for name, value in values.items():
         print(f"{name} {value:g}")
     try:
-        run.write_json("metrics.json", {**values, "split": options.split})
+        run.write_json(
+            "metrics.json", {**values, "split": options.split, "features": options.features or reference.features}
+        )
     except OSError as error:
         print(f"ganlib evaluate: metrics.json could not be written: {error}", file=sys.stderr)
     return 0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,23 +61,39 @@ class History:
                 rows.writerow([step + 1, *(f"{values[step]:.6g}" for values in self.losses.values())])
 
 
-def tensorboard(folder: str | Path) -> Callable[[Game], None]:
-    """A `watch` that writes each loss of the last round to TensorBoard, under its name in the history.
+def tensorboard(
+    folder: str | Path, watch: Callable[[Game], Mapping[str, Any] | None] | None = None
+) -> Callable[[Game], Mapping[str, Any] | None]:
+    """A `watch` that writes each loss of the last round, and each number that another one returns, to TensorBoard.
+
+    They stand under their names in the history, at the game's step. What the folder holds of this step and later ones,
+    written by a run that was killed and goes on from an earlier checkpoint, is hidden.
 
     Args:
         folder: of the event files; see them with `tensorboard --logdir FOLDER`.
+        watch: called first; what it returns is passed on.
 
     Raises:
         ModuleNotFoundError: TensorBoard is not installed.
+        OSError: the folder cannot be made.
     """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ModuleNotFoundError:
-        raise ModuleNotFoundError("tensorboard is not installed: pip install tensorboard") from None
-    writer = SummaryWriter(str(folder))
+        raise ModuleNotFoundError(
+            "tensorboard is not installed: pip install tensorboard, the extra tensorboard of ganlib"
+        ) from None
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    writer: SummaryWriter | None = None
 
-    def watch(game: Game) -> None:
-        for name, values in game.history.losses.items():
-            writer.add_scalar(name, values[-1], game.step)
+    def written(game: Game) -> Mapping[str, Any] | None:
+        nonlocal writer
+        if writer is None:  # only now is it known where the game goes on
+            writer = SummaryWriter(str(folder), purge_step=game.step)
+        seen = None if watch is None else watch(game)
+        numbers = {name: value for name, value in (seen or {}).items() if isinstance(value, Real)}
+        for name, value in {**{name: values[-1] for name, values in game.history.losses.items()}, **numbers}.items():
+            writer.add_scalar(name, float(value), game.step)
+        return seen
 
-    return watch
+    return written

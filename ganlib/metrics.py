@@ -4,8 +4,9 @@ coverage, sliced Wasserstein distances, whether a requested label came out and w
 nearest neighbours in the training set, and for mixtures with known modes the counts of Metz et al. (2017,
 https://arxiv.org/abs/1611.02163) and VEEGAN (2017, https://arxiv.org/abs/1705.07761).
 
-Pure functions of tensors, in float64. Whoever says "features" takes those of any network: `features.digit_features`
-for digits, an Inception's for photographs, or the samples themselves where these are points.
+Pure functions of tensors, in float64. Whoever says "features" takes those of any network, as `features.encode` makes
+them: `features.digit_features` for digits, those of `features.train` for labelled images, Inception's for photographs;
+or the samples themselves where these are points.
 """
 
 from __future__ import annotations

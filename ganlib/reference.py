@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from . import compute, data, metrics, recipes, toys
+from . import compute, data, features, metrics, recipes, toys
 from .engine import Game
 from .generator import Generator
 
@@ -83,13 +83,12 @@ class Reference:
             self.arrays["targets"] = pictures.targets[:count].numpy()
 
     def _measure(self, source: data.Dataset | data.Pairs, test: data.Dataset | data.Pairs | None) -> None:
-        train = _some(source)
-        parts = {"train": train[::2], "test": train[1::2]} if test is None else {"train": train, "test": _some(test)}
+        parts = _splits(source, test, _features)
         if len(parts["test"]) < 2:
             return
-        for split, features in parts.items():
-            mean, covariance = _fit(features)
-            named = {"count": np.array(len(features)), "mean": mean, "covariance": covariance}
+        for split, seen in parts.items():
+            mean, covariance = _fit(seen)
+            named = {"count": np.array(len(seen)), "mean": mean, "covariance": covariance}
             self.arrays |= {f"{split}.{name}": value for name, value in named.items()}
 
     @property
@@ -98,6 +97,11 @@ class Reference:
         if self.kind != "digits":
             return None
         return lambda game: metrics.frechet_digits(game.sample(1000, seed=1).clamp(-1, 1))  # as they are written
+
+    @property
+    def features(self) -> str | None:
+        """The features that `judge` takes distances of images in, as `features.get` knows them; None of others."""
+        return {"digits": "digits", "images": "pixels"}.get(self.kind)
 
     def sample(self, made: Generator, n: int, seed: int = 0) -> Tensor:
         """n samples (n, …), of classes as the data have them; of a generator that translates, of the kept inputs."""
@@ -124,6 +128,8 @@ class Reference:
     def judge(self, made: Generator, split: str = "train") -> dict[str, float]:
         """The measures of a generator by name, each with that of real samples, "…_real", after it.
 
+        With a Fréchet distance: "samples", how many were generated, and "reference", with how many they were compared.
+
         Args:
             made: the generator.
             split: "train", or "test" to compare with what was held out.
@@ -148,18 +154,76 @@ class Reference:
         other = "train" if split == "test" else "test"
         count = min(int(self.arrays[f"{other}.count"]), len(self.arrays.get("inputs", range(MOST))))
         found_at = [
-            self._distance(split, *_fit(self._drawn(made, count, i))) for i in range(max(1, min(10, 1000 // count)))
+            self._distance(split, *_fit(torch.cat([_features(part) for part in self._drawn(made, count, i)])))
+            for i in range(max(1, min(10, 1000 // count)))
         ]
         real = self._distance(split, self.arrays[f"{other}.mean"], self.arrays[f"{other}.covariance"])
         name = "frechet_pixels" if self.kind == "images" else "frechet_points"
-        return {**found, name: float(np.mean(found_at)), f"{name}_real": real}
+        found |= {name: float(np.mean(found_at)), f"{name}_real": real}
+        return found | {"samples": count, "reference": int(self.arrays[f"{split}.count"])}
 
-    def _drawn(self, made: Generator, count: int, seed: int) -> Tensor:
-        """Features of generated samples, drawn and pooled a few at a time."""
+    def judge_in(
+        self, name: str, made: Generator, settings: recipes.Settings, split: str = "train"
+    ) -> dict[str, float]:
+        """Distances of generated images in features of the reader's choice, from the data themselves.
+
+        Args:
+            name: of the features, as `features.get` knows them.
+            made: the generator.
+            settings: of the run, whose data are read again.
+            split: "train", or "test" to compare with what was held out.
+
+        Returns:
+            "frechet_NAME" (left out, with a warning, where there are no more images than features: their covariance
+            would be singular), "kid_NAME" and its standard error, NaN of fewer than 500 images, each with that of real
+            images, "…_real"; "classifier_accuracy", for "classes": the share of held-out images that it tells rightly;
+            "samples", how many were generated, as many as real ones; "reference", with how many they were compared.
+
+        Raises:
+            ValueError: the data are no images, nothing was held out, too few are there, or the features cannot be had
+                or tell nothing.
+            RuntimeError, OSError, ModuleNotFoundError: as `features.get` and `features.encode`.
+        """
+        if split == "test" and not self.held_out:
+            raise ValueError(f"of {self.name} nothing was held out: leave --split out")
+        if self.kind not in ("images", "digits"):
+            raise ValueError(f"features={name!r} are of images, and {self.name} holds points")
+        source, test = recipes.load_for(settings), _held_out(settings)
+        labelled = isinstance(source, data.Dataset) and source.y is not None
+        encoder = features.get(name, source if labelled else None)
+        parts, other = _splits(source, test, lambda x: x), "train" if split == "test" else "test"
+        reals = parts[other][: len(self.arrays.get("inputs", range(MOST)))]
+        if len(reals) < 2:
+            raise ValueError(f"{self.name} holds too few images to compare with")
+        samples = torch.cat(list(self._drawn(made, len(reals))))
+        x, real, mine = (features.encode(encoder, some, name) for some in (parts[split], reals, samples))
+        if x.var(0).sum() == 0:
+            raise ValueError(f"features={name!r} are the same for all {len(x)} images of {self.name}")
+        tag, few, size = name.rpartition(":")[2], min(len(x), len(real)), x.shape[1]
+        found: dict[str, float] = {}
+        if few > size:
+            found[f"frechet_{tag}"] = metrics.frechet_distance(mine, x)
+            found[f"frechet_{tag}_real"] = metrics.frechet_distance(real, x)
+        else:
+            warnings.warn(
+                f"frechet_{tag} is left out: {few} images have a singular covariance in {size} features, which need "
+                f"more than {size} images; kid_{tag} needs no covariance",
+                stacklevel=2,
+            )
+        block = max(500, -(-2 * len(x) // len(real)))
+        kid, kid_real = metrics.kid(mine, x, block), metrics.kid(real, x, block)
+        found |= {f"kid_{tag}": kid.distance, f"kid_{tag}_error": kid.error, f"kid_{tag}_real": kid_real.distance}
+        if name == "classes" and test is not None:
+            found["classifier_accuracy"] = features.accuracy(features.classifier(source), test)
+        return found | {"samples": len(mine), "reference": len(x)}
+
+    def _drawn(self, made: Generator, count: int, seed: int = 0) -> Iterator[Tensor]:
+        """So many generated samples, a few at a time."""
         if "inputs" in made.takes:
-            return _features(self.sample(made, count, seed))
-        parts = [self.sample(made, min(500, count - i), seed * MOST + i) for i in range(0, count, 500)]
-        return torch.cat([_features(part) for part in parts])
+            yield self.sample(made, count, seed)
+            return
+        for i in range(0, count, 500):
+            yield self.sample(made, min(500, count - i), seed * MOST + i)
 
     def _distance(self, split: str, mean: np.ndarray, covariance: np.ndarray) -> float:
         mine, spread = self.arrays[f"{split}.mean"], self.arrays[f"{split}.covariance"]
@@ -180,7 +244,7 @@ class Reference:
             assert real.y is not None
             found["label_accuracy"] = metrics.class_accuracy(samples, torch.arange(MOST) % len(self.shares))
             found["label_accuracy_real"] = metrics.class_accuracy(real.x, real.y)
-        return found
+        return found | {"samples": len(samples), "reference": len(data.load("digits", split))}
 
     def _modes(self, made: Generator) -> dict[str, float]:
         mixture = toys.get(self.name)
@@ -224,13 +288,22 @@ def _held_out(settings: recipes.Settings) -> Any:
     return test if isinstance(test, data.Dataset | data.Pairs) and len(test) > 1 else None
 
 
-def _some(source: data.Dataset | data.Pairs) -> Tensor:
-    """Features of up to `MOST` real samples, (n, F), in an order that is always the same."""
+def _splits(
+    source: data.Dataset | data.Pairs, test: data.Dataset | data.Pairs | None, see: Callable[[Tensor], Tensor]
+) -> dict[str, Tensor]:
+    """What `see` returns of real samples to compare with, by split; halves of the data where none were held out."""
+    train = _some(source, see)
+    return {"train": train[::2], "test": train[1::2]} if test is None else {"train": train, "test": _some(test, see)}
+
+
+def _some(source: data.Dataset | data.Pairs, see: Callable[[Tensor], Tensor]) -> Tensor:
+    """What `see` returns of up to `MOST` real samples, (n, …), in an order that is always the same."""
     x = source.targets if isinstance(source, data.Pairs) else source.x
     index = torch.randperm(len(x), generator=compute.generator(0, "reference"))[:MOST]
-    found = torch.empty(len(index), _features(x[:1]).shape[1])  # in one piece: small ones would hold large ones' memory
+    first = see(x[:1])
+    found = first.new_empty(len(index), *first.shape[1:])  # in one piece: small ones would hold large ones' memory
     for into, rows in zip(found.split(CHUNK), index.split(CHUNK), strict=True):
-        into.copy_(_features(data.taken(x, rows)))
+        into.copy_(see(data.taken(x, rows)))
     return found
 
 
@@ -243,7 +316,4 @@ def _fit(features: Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 def _features(x: Tensor) -> Tensor:
     """Points as they are, images (N, C, H, W) at 8×8 pixels: (N, F) float32."""
-    if x.dim() == 2:
-        return x
-    scaled = x.float() / 127.5 - 1 if x.dtype == torch.uint8 else x
-    return F.adaptive_avg_pool2d(scaled.clamp(-1, 1), 8).flatten(1)
+    return x if x.dim() == 2 else features.pixels(x)

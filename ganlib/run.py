@@ -208,7 +208,6 @@ class Record:
         save_every: rounds between two saves.
         measure: of a game, what is to be lowest at its best; or None.
         measure_every: rounds between two measurements.
-        also: a further watch, called after each round; or None.
         say: where lines go.
     """
 
@@ -216,7 +215,6 @@ class Record:
     save_every: int
     measure: Callable[[Game], float] | None = None
     measure_every: int = 500
-    also: Callable[[Game], None] | None = None
     say: Callable[[str], None] = print
     _told: tuple[int, float] = (0, 0.0)
     _columns: list[str] = field(default_factory=list)
@@ -229,8 +227,6 @@ class Record:
         seen = None
         if self.measure is not None and game.step % self.measure_every == 0:
             seen = {"frechet": self.measure(game)}
-        if self.also is not None:
-            self.also(game)
         late = game.history.seconds - self._told[1] > PATIENCE
         if late and game.step % self.save_every:
             game.save(self.run.folder)

@@ -78,7 +78,7 @@ def test_train_sample_evaluate_digits_on_request(tmp_path: Path, monkeypatch, ca
     capsys.readouterr()
     assert run("evaluate", folder) == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert names == ["step", "frechet", "frechet_real", "label_accuracy", "label_accuracy_real"]
+    assert names == ["step", "frechet", "frechet_real", "label_accuracy", "label_accuracy_real", "samples", "reference"]
     assert asked == {1000, 80, 5, 5000}  # to find the best, for the sheet, for `sample`, and to judge
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,6 @@ import ganlib
 from ganlib import data, features
 
 ASSET = Path(ganlib.__file__).parent / "assets" / "digits.safetensors"
-sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
-import train_features  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +70,9 @@ def test_other_input_is_refused() -> None:
 
 def test_distortions_are_keyed_and_gentle(digits: data.Dataset) -> None:
     images = digits.floats[:64]
-    first = train_features.distort(images, torch.Generator().manual_seed(3))
-    assert torch.equal(first, train_features.distort(images, torch.Generator().manual_seed(3)))
-    assert not torch.equal(first, train_features.distort(images, torch.Generator().manual_seed(4)))
+    first = features.distort(images, torch.Generator().manual_seed(3))
+    assert torch.equal(first, features.distort(images, torch.Generator().manual_seed(3)))
+    assert not torch.equal(first, features.distort(images, torch.Generator().manual_seed(4)))
     assert first.shape == images.shape and first.min() >= -1 and first.max() <= 1 + 1e-6
     ink, before = first.add(1).sum((1, 2, 3)), images.add(1).sum((1, 2, 3))
     assert ((ink / before > 0.5) & (ink / before < 1.6)).all()  # nothing leaves the frame
@@ -86,14 +83,13 @@ def test_scaling_the_features_keeps_the_logits(digits: data.Dataset) -> None:
     net = features.DigitClassifier().eval()
     images = digits.floats[:200]
     before = net(images)
-    train_features.rescale(net, images)
+    features.rescale(net, images)
     assert torch.allclose(net(images), before, atol=1e-5)
     assert torch.allclose(net.features(images).std(0), torch.ones(features.FEATURES), atol=1e-4)
 
 
 def test_training_repeats_itself() -> None:
     shown = data.load("digits", split="train")
-    assert shown.y is not None
-    first, second = (train_features.train(shown.floats[::20], shown.y[::20], steps=3, batch=16) for _ in range(2))
+    first, second = (features.train(shown, steps=3, batch=16) for _ in range(2))
     for name, value in first.state_dict().items():
         assert torch.equal(value, second.state_dict()[name]), name

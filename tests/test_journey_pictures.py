@@ -149,8 +149,10 @@ def test_go_on_for_some_seconds_at_a_lower_rate(copied: Path, drawings: Path):
 def test_quality_on_pictures_held_out(trained: Path, capsys):
     assert run("evaluate", trained, "--split", "test") == 0
     values = dict(line.split() for line in capsys.readouterr().out.splitlines())
-    assert list(values) == ["step", "frechet_pixels", "frechet_pixels_real"]
+    assert list(values) == ["step", "frechet_pixels", "frechet_pixels_real", "samples", "reference"]
     assert float(values["frechet_pixels"]) > float(values["frechet_pixels_real"]) > 0
+    assert (values["samples"], values["reference"]) == ("60", "15")
+    assert json.loads((trained / "metrics.json").read_text())["features"] == "pixels"
 
 
 def test_another_size_batch_and_rate_by_command(drawings: Path, tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from ganlib import cli
+from ganlib import cli, features
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```", re.S | re.M)
@@ -58,7 +59,10 @@ def test_pictures_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             picture.save(folder / f"{number}.png")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GANLIB_DATA", str(tmp_path / "cache"))
+    monkeypatch.setattr(features, "STEPS", 3)
+    monkeypatch.syspath_prepend(str(tmp_path))
     run("own_pictures", blocks("own_pictures"))
+    assert json.loads(Path("run/metrics.json").read_text())["features"] == "eye:embed"
     with Image.open("run/samples.png") as sheet, Image.open("stars.png") as stars:
         assert sheet.width > 64 and stars.size == (8 * 34, 8 * 34)
     assert len(list(Path("pngs").glob("*.png"))) == 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 import os
@@ -12,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ import torch
 from PIL import Image
 
 import ganlib
-from ganlib import Generator, checkpoint, cli, data, history, recipes
+from ganlib import Game, Generator, checkpoint, cli, data, history, recipes
 from ganlib.run import Run
 
 from .tiny import same, tiny_game
@@ -269,15 +271,73 @@ def test_a_line_is_printed_and_the_files_are_written_at_every_save(tmp_path: Pat
         assert image.size == (8 * 18, 8 * 18) and image.mode == "L"
 
 
-def test_tensorboard_is_written_where_it_is_installed(tmp_path: Path, points: Path, monkeypatch, capsys):
-    steps: list[int] = []
-    monkeypatch.setattr(history, "tensorboard", lambda folder: lambda game: steps.append(game.step))
-    assert run("train", points, "--steps", 3, "--tensorboard", tmp_path / "t", "--out", tmp_path / "r") == 0
-    assert steps == [1, 2, 3]
-    monkeypatch.undo()
+class Writer:
+    """Stands in for TensorBoard's writer: name -> (step, value) as they were written, by the folder."""
+
+    written: dict[str, dict[str, list[tuple[int, float]]]]
+
+    def __init__(self, folder: str, purge_step: int) -> None:
+        self.scalars = self.written.setdefault(folder, {})
+        for name, values in self.scalars.items():
+            self.scalars[name] = [(step, value) for step, value in values if step < purge_step]
+
+    def add_scalar(self, name: str, value: float, step: int) -> None:
+        self.scalars.setdefault(name, []).append((step, value))
+
+
+def test_losses_and_distances_go_to_tensorboard(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(cli, "MEASURE_EVERY", 2)
+    monkeypatch.setattr(Writer, "written", {}, raising=False)
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer))
+    board, folder = tmp_path / "t", tmp_path / "r"
+    command = ["train", "digits", "--batch", 8, "--save-every", 2, "--tensorboard", board, "--out", folder]
+    assert run(*command, "--steps", 2) == 0
+    earlier = (folder / "last.safetensors").read_bytes()
+    assert run(*command, "--steps", 3, "--resume") == 0
+    (folder / "last.safetensors").write_bytes(earlier)  # as after a kill: round 3 is played again
+    assert run(*command, "--steps", 4, "--resume") == 0
+    with (folder / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    written = Writer.written[str(board)]
+    assert [step for step, _ in written.pop("frechet")] == [2, 4]
+    assert set(written) == set(rows[0]) - {"step"}
+    for name, values in written.items():
+        assert values == [(int(row["step"]), pytest.approx(float(row[name]), rel=1e-5)) for row in rows]
+
+
+def test_tensorboard_itself_reads_what_was_written(tmp_path: Path):
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+
+    def play(game: Game, steps: int) -> None:
+        watch = history.tensorboard(tmp_path / "t", lambda game: {"distance": game.step / 2, "remark": "none"})
+        game.play(steps, progress=False, watch=watch, save=tmp_path / "r", save_every=100)
+
+    play(tiny_game(), 3)
+    kept = (tmp_path / "r" / "last.safetensors").read_bytes()
+    play(tiny_game().resume(tmp_path / "r"), 4)
+    (tmp_path / "r" / "last.safetensors").write_bytes(kept)  # as after a kill
+    game = tiny_game().resume(tmp_path / "r")
+    play(game, 2)
+    gc.collect()  # a writer writes what it holds when nobody holds it
+    board = events.EventAccumulator(str(tmp_path / "t"), size_guidance={"scalars": 0})
+    board.Reload()
+    found = {name: [(e.step, e.value) for e in board.Scalars(name)] for name in board.Tags()["scalars"]}
+    assert found.pop("distance") == [(k, k / 2) for k in range(1, 6)]
+    assert set(found) == set(game.history.losses)
+    for name, values in found.items():
+        assert values == [(k, pytest.approx(v, rel=1e-5)) for k, v in enumerate(game.history.losses[name], 1)]
+
+
+def test_tensorboard_is_asked_for_where_it_is_missing_and_a_folder_that_cannot_be_made_is_refused(
+    tmp_path: Path, points: Path, monkeypatch, capsys
+):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     assert run("train", points, "--tensorboard", tmp_path / "t", "--out", tmp_path / "q") == 2
-    assert "tensorboard is not installed: pip install tensorboard" in capsys.readouterr().err
+    assert "tensorboard is not installed: pip install tensorboard, the extra tensorboard" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", SimpleNamespace(SummaryWriter=Writer))
+    assert run("train", points, "--tensorboard", points, "--out", tmp_path / "q") == 2
+    assert "exists" in capsys.readouterr().err
+    assert not (tmp_path / "q" / "settings.json").exists()
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "cp932"])

@@ -43,7 +43,7 @@ def load(name: str, split: str, size: int | None, root: str | os.PathLike[str] |
     entry = ONLINE[name]
     read = {"CIFAR10": _cifar10, "SVHN": _svhn}.get(entry.kind, functools.partial(_mnist, entry.kind))
     try:
-        with _no_endless_wait():
+        with no_endless_wait():
             parts = [read(folder, part) for part in SPLITS[:2] if split in (part, "all")]
     except (OSError, RuntimeError) as error:
         raise ConnectionError(
@@ -61,7 +61,7 @@ _SILENCE = 30.0
 
 
 @contextmanager
-def _no_endless_wait() -> Iterator[None]:
+def no_endless_wait() -> Iterator[None]:
     """torchvision's downloads set no limit of their own."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_SILENCE if before is None else before)
