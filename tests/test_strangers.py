@@ -372,6 +372,47 @@ def test_an_error_in_a_loss_leaves_the_turn_to_be_played(tmp_path: Path):
         assert same(everything(each), everything(whole)) and each.history.losses == whole.history.losses
 
 
+@pytest.mark.parametrize("where", ["after", "step"])
+@pytest.mark.parametrize("round_", [0, 2])  # before the optimizer remembers anything, and later
+def test_an_error_in_the_middle_of_a_turn_leaves_the_turn_to_be_played(tmp_path: Path, where: str, round_: int):
+    game, whole, failing = own_game(), own_game(), [True]
+    player = game.players["discriminator"]
+
+    def fails_once(*_: object) -> None:
+        if game.step == round_ and failing:
+            failing.clear()
+            with torch.no_grad():
+                next(player.net.parameters()).zero_()
+            raise RuntimeError("a stranger's")
+
+    if where == "after":
+        player.after = fails_once
+    else:
+        player.optimizer.register_step_post_hook(fails_once)
+    with pytest.raises(RuntimeError, match="a stranger's"):
+        game.play(5, progress=False, save=tmp_path)
+    game.save(tmp_path, "by_hand")
+    last, by_hand = own_game().resume(tmp_path), own_game().resume(tmp_path, "by_hand")
+    whole.play(5, progress=False)
+    for each in (game, last, by_hand):
+        each.play(5 - each.step, progress=False)
+        assert same(everything(each), everything(whole)) and each.history.losses == whole.history.losses
+
+
+def test_in_fp16_play_goes_on_after_a_loss_without_a_number():
+    game, failing = tiny_game(precision="fp16"), [True]
+    loss = game.players["generator"].loss
+    game.players["generator"].loss = lambda b: (
+        loss(b) * (math.nan if b.step == 1 and failing and failing.pop() else 1.0)
+    )  # type: ignore[operator]
+    with pytest.raises(NonFiniteLoss):
+        game.play(3, progress=False)
+    game.play(2, progress=False)
+    whole = tiny_game(precision="fp16")
+    whole.play(3, progress=False)
+    assert same(everything(game), everything(whole))
+
+
 def test_columns_of_the_history_stand_in_the_order_of_the_losses(tmp_path: Path):
     game = own_game()
     loss = game.players["discriminator"].loss
