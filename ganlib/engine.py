@@ -153,6 +153,7 @@ class Game:
         step: rounds played so far.
         history: a `History` of them.
         settings: all that a run must be resumed under.
+        made: what its parts were set to within when it was made, by name; see `checkpoint.hidden`.
         data, batch, latent, prior, seed, averaging, anneal, device, precision: as given, defaults filled in.
 
     Raises:
@@ -244,6 +245,7 @@ class Game:
             self._settings: dict[str, Any] = json.loads(json.dumps(dict(settings or {})))
         except TypeError as error:
             raise TypeError(f"settings must be words and numbers, for a checkpoint to keep: {error}") from None
+        self.made = checkpoint.hidden(self)
 
     def _prior(self, prior: Callable[[int, torch.Generator], Tensor] | None, latent: int | None) -> Any:
         """The prior asked for, once it is seen to return vectors of one length, or the one the generator wants."""
@@ -321,7 +323,7 @@ class Game:
             progress: show a bar (it removes itself, so that nothing stays in a published page).
             every: call `watch` after each so many rounds (default: after each).
             watch: gets the game; what it returns, a mapping or None for nothing, is kept in `history.watched`. It may
-                end the play with `game.stop()`.
+                end the play with `game.stop()`. Of several processes the first one calls it, and tells the others.
             save: a folder that gets a checkpoint before the first round, after each `save_every` rounds, and at the
                 end, however it comes (Ctrl-C, an error in `watch`); `resume` goes on from there.
             save_every: rounds between two checkpoints.
@@ -364,18 +366,24 @@ class Game:
             _train(player.net)
         self._parameters = {name: list(dict.fromkeys(p.net.parameters())) for name, p in self.players.items()}
         self._buffers = [b for module in self._modules() for b in module.buffers()]
+        self.made = checkpoint.hidden(self) | self.made  # also of parts that came since
         self._start_alike()
         if save is not None:
             self.save(save)
         earlier = [] if best is None else [w.get(best, math.nan) for w in self.history.watched]
         lowest = min((value for value in earlier if not math.isnan(value)), default=math.inf)
         first, saved, start, before = self.step, self.step, time.perf_counter(), self.history.seconds
-        self._stop = False
+        self._stop, told = False, len(self.history.watched)
         with _bar(steps, progress and self._rank == 0) as tick, _interrupt_at_the_end_of_a_round() as interrupted:
             try:
                 while True:
                     elapsed = time.perf_counter() - start
-                    ended, stopped, elapsed = distributed.agree(interrupted(), self._stop, elapsed, self.device)
+                    ended, stopped, elapsed, seen_there = distributed.agree(
+                        interrupted(), self._stop, elapsed, self.history.watched[told:], self.device
+                    )
+                    if self._rank > 0:
+                        self.history.watched += seen_there
+                    told = len(self.history.watched)
                     if ended or stopped or (limit is not None and self.step - first >= limit):
                         break
                     if seconds is not None:
@@ -751,9 +759,16 @@ def _must_move(name: str, player: Player) -> None:
 
 def _describe(optimizer: Optimizer) -> dict[str, Any]:
     """Class and hyperparameters, as a checkpoint compares them."""
-    group = {k: v for k, v in optimizer.param_groups[0].items() if isinstance(v, int | float | bool | tuple | list)}
+    first, *others = [
+        {
+            k: v
+            for k, v in group.items()
+            if isinstance(v, int | float | bool | tuple | list) and k not in ("params", "lr")
+        }
+        for group in optimizer.param_groups
+    ]
     rates = [g["lr"] for g in optimizer.param_groups]
-    return {"class": type(optimizer).__name__, **{k: v for k, v in group.items() if k != "params"}, "lr": rates}
+    return {"class": type(optimizer).__name__, **first, "lr": rates, **({"groups": others} if others else {})}
 
 
 @contextmanager

@@ -731,3 +731,76 @@ def test_labels_that_do_not_count_classes_are_refused_where_classes_are_asked_fo
     assert games.conditional_gan(*pair, named, batch=16).snapshot().classes == ("a", "b", "c")
     with pytest.raises(ValueError, match="data have no labels"):
         games.conditional_gan(*pair, torch.utils.data.TensorDataset(tiny_data()), batch=16)
+
+
+# ---- what no argument of a game says -------------------------------------------------------------------------------
+
+
+class Weighted(nn.Module):
+    """A loss with a hyperparameter; it counts its calls."""
+
+    def __init__(self, weight: float) -> None:
+        super().__init__()
+        self.weight, self.calls = weight, 0
+
+    def forward(self, logits: Tensor) -> Tensor:
+        self.calls += 1
+        return self.weight * nn.functional.softplus(-logits).mean()
+
+
+def hiding(
+    p: float = 0.5, t_max: int = 9, decay: float = 0.1, weight: float = 1.0, scale: float = 1.0, layer: type = nn.ReLU
+) -> Game:
+    """A game whose settings lie within its parts: a Dropout, a scheduler, the second group of an optimizer, a loss."""
+    torch.manual_seed(0)
+    g, d, rule = TinyGenerator(), TinyDiscriminator(), Weighted(weight)
+    g.net[2] = layer()
+    d.net.insert(2, nn.Dropout(p))
+    groups = [{"params": [*d.net[0].parameters()]}, {"params": [*d.net[3].parameters()], "weight_decay": decay}]
+    judge = torch.optim.AdamW(groups, 1e-2)
+    players = {
+        "discriminator": Player(d, lambda b: scale * (rule(d(b.real)) + rule(-d(g(b.z)))), judge),
+        "generator": Player(g, lambda b: rule(d(g(b.z))), torch.optim.Adam(g.parameters(), 1e-2)),
+    }
+    players["discriminator"].scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(judge, t_max)
+    return Game(players, tiny_data(), batch=16)
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"p": 0.25}, r"discriminator\.net\.net\.2\.p was 0\.5, now 0\.25"),
+        ({"t_max": 8}, r"discriminator\.scheduler\.T_max was 9, now 8"),
+        ({"decay": 0.2}, r"players\.discriminator\.optimizer\.groups was .*0\.1.*, now .*0\.2"),
+        ({"weight": 2.0}, r"discriminator\.loss\.rule\.weight was 1\.0, now 2\.0"),
+        ({"scale": 2.0}, r"discriminator\.loss\.scale was 1\.0, now 2\.0"),
+        ({"layer": nn.GELU}, r"generator\.net\.net\.2\.class was 'ReLU', now 'GELU'"),
+    ],
+    ids=["Dropout", "scheduler", "second group", "loss", "closure", "layer"],
+)
+def test_a_run_is_not_resumed_under_other_settings_within_its_parts(tmp_path: Path, other: dict[str, Any], words: str):
+    hiding().play(3, progress=False, save=tmp_path)
+    with pytest.raises(checkpoint.CheckpointError, match="was saved under other settings: " + words):
+        hiding(**other).resume(tmp_path)
+
+
+def test_what_moves_in_play_is_resumed_and_what_no_run_keeps_is_said(tmp_path: Path):
+    whole, half = hiding(), hiding()
+    whole.play(6, progress=False)
+    half.play(3, progress=False, save=tmp_path)
+    with pytest.warns(UserWarning, match=r"loss\.rule\.calls was 9, now 0: it changed .* and is not kept with a run"):
+        other = hiding().resume(tmp_path)
+    other.play(3, progress=False, save=tmp_path)
+    assert same(everything(whole), everything(other))
+    with pytest.warns(UserWarning, match=r"rule\.calls was 9, now 18"):  # of a game that has played
+        whole.resume(tmp_path, "last").play(1, progress=False)
+
+
+def test_a_checkpoint_that_says_nothing_of_parts_is_resumed(tmp_path: Path):
+    hiding().play(2, progress=False, save=tmp_path)
+    facts, tensors = checkpoint.load(tmp_path / "last.safetensors")
+    for key in ("hidden", "moved"):
+        del facts[key]
+    del facts["settings"]["players"]["discriminator"]["optimizer"]["groups"]
+    checkpoint.write(tmp_path / "last.safetensors", tensors, facts)
+    assert hiding(p=0.3).resume(tmp_path).step == 2
