@@ -196,7 +196,7 @@ def hidden(game: Game) -> dict[str, Any]:
             if isinstance(part, torch.nn.Module) and id(part) not in seen:
                 seen.add(id(part))
                 found |= _attributes(f"{name}.loss{key}", part)
-            elif isinstance(part, int | float):
+            elif type(part) in (int, float):  # a flag is no hyperparameter
                 found[f"{name}.loss{key}"] = part
         if player.scheduler is not None:
             found |= _leaves(f"{name}.scheduler", player.scheduler.state_dict())
@@ -210,6 +210,8 @@ def _attributes(root: str, net: torch.nn.Module) -> dict[str, Any]:
     for name, module in net.named_modules():
         at = f"{root}.{name}" if name else root
         plain = {k: v for k, v in vars(module).items() if not k.startswith("_") and k != "training" and _is_plain(v)}
+        unsaved = {k: b for k, b in module.named_buffers(recurse=False) if k in module._non_persistent_buffers_set}
+        plain |= {k: b.tolist() for k, b in unsaved.items() if b.numel() <= 16}  # a count, a rate
         found |= {f"{at}.class": type(module).__name__, **{f"{at}.{k}": v for k, v in plain.items()}}
     return found
 

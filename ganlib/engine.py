@@ -206,6 +206,7 @@ class Game:
         self.generating, self.generator = generator, self.players[generator].net
         for name, player in self.players.items():
             _must_move(name, player)
+        _must_not_share(self.players)
         self.prior = self._prior(prior, latent)
         self.latent = self.prior(1, torch.Generator()).shape[1]
         self.memory = dict(memory or {})
@@ -229,10 +230,6 @@ class Game:
         self._classes = self.source.classes if len(self.source.classes) == (classes or 0) else _numbered(classes or 0)
         self._part, self._noise, self._encoder = part, noise, encoder
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval() if averaging is not None else None
-        if self.average is not None:  # looked up once: to walk through the modules each round takes long
-            self._averaged: list[Tensor] = list(self.average.parameters())
-            self._current: list[Tensor] = list(self.generator.parameters())
-            self._copied = list(zip(self.average.buffers(), self.generator.buffers(), strict=True))
         self.step = 0
         self.history = History({name: [] for name in self.players})
         self.unfinished: dict[str, Any] = {}  # of a round that a loss without a number ended: turns played, and losses
@@ -362,10 +359,10 @@ class Game:
                     f"the learning rates' schedule ends at step {self.anneal}: {left} steps are left, got steps={limit}"
                 )
             limit = left if limit is None else limit
-        for player in self.players.values():
+        for name, player in self.players.items():
+            _must_move(name, player)  # still: layers may have been exchanged
             _train(player.net)
-        self._parameters = {name: list(dict.fromkeys(p.net.parameters())) for name, p in self.players.items()}
-        self._buffers = [b for module in self._modules() for b in module.buffers()]
+        self._look_up()
         self.made = checkpoint.hidden(self) | self.made  # also of parts that came since
         self._start_alike()
         if save is not None:
@@ -391,14 +388,13 @@ class Game:
                             break
                         self._fraction = (before + elapsed) / (before + seconds)
                     self._round()
+                    if self.step == first + 1:
+                        self._buffers_must_stay()
                     tick()
                     self.history.seconds = before + time.perf_counter() - start
                     if watch is not None and self._rank == 0 and self.step % every == 0:
                         with distributed.alone():  # the other processes do not call it
                             seen = watch(self)
-                        for player in self.players.values():
-                            if not player.net.training:  # whoever looked at samples left it so
-                                _train(player.net)
                         if seen is not None:
                             if not isinstance(seen, Mapping):
                                 raise TypeError(f"watch must return a mapping or None, got {type(seen).__name__}")
@@ -423,6 +419,26 @@ class Game:
     def stop(self) -> None:
         """End the play that is under way after this round, as if its steps were done: for a `watch` to call."""
         self._stop = True
+
+    def _look_up(self) -> None:
+        """Find the tensors that a round works on: to walk through the modules each round takes long."""
+        self._parameters = {name: list(dict.fromkeys(p.net.parameters())) for name, p in self.players.items()}
+        self._buffers = [b for module in self._modules() for b in module.buffers()]
+        if self.average is not None:
+            self._averaged: list[Tensor] = list(self.average.parameters())
+            self._current: list[Tensor] = list(self.generator.parameters())
+            self._copied = list(zip(self.average.buffers(), self.generator.buffers(), strict=True))
+
+    def _buffers_must_stay(self) -> None:
+        """Refuse networks whose buffers are others after a round: the average and an error's undoing know the old."""
+        known = {id(b) for b in self._buffers}
+        for name, player in self.players.items():
+            for key, buffer in player.net.named_buffers():
+                if id(buffer) not in known:
+                    raise ValueError(
+                        f"player {name!r}: its buffer {key!r} is another tensor after a round: change it in place, "
+                        f"by copy_ or add_"
+                    )
 
     def _start_alike(self) -> None:
         """Where several processes play, all start from the weights of the first, and share what one would compute."""
@@ -511,6 +527,9 @@ class Game:
             raise ValueError(f"player {name!r} has nothing to move: all parameters of its net are frozen")
         for w in self._parameters[name]:  # also what was frozen since: an optimizer would go on with its last gradient
             w.grad = None
+        for other in self.players.values():
+            if not other.net.training:  # a watch or a loss left it so
+                _train(other.net)
         batch, scaler, parts = self.draw(name, turn), self.scalers.get(name), player.accumulate
         sums: dict[str, Tensor] = {}
         with self._drawing(batch, parts):
@@ -755,6 +774,20 @@ def _must_move(name: str, player: Player) -> None:
             f"optimizer's and will stay; if that is meant, freeze them with requires_grad_(False)",
             stacklevel=3,
         )
+
+
+def _must_not_share(players: Mapping[str, Player]) -> None:
+    """Warn of parameters that two players move, each by an optimizer of its own."""
+    owner: dict[int, str] = {}
+    for name, player in players.items():
+        held = {id(w) for group in player.optimizer.param_groups for w in group["params"] if w.requires_grad}
+        if both := [owner[w] for w in held if w in owner]:
+            warnings.warn(
+                f"players {both[0]!r} and {name!r} both move {len(both)} parameters that their nets share, each by an "
+                f"optimizer of its own",
+                stacklevel=3,
+            )
+        owner |= dict.fromkeys(held, name)
 
 
 def _describe(optimizer: Optimizer) -> dict[str, Any]:

@@ -804,3 +804,68 @@ def test_a_checkpoint_that_says_nothing_of_parts_is_resumed(tmp_path: Path):
     del facts["settings"]["players"]["discriminator"]["optimizer"]["groups"]
     checkpoint.write(tmp_path / "last.safetensors", tensors, facts)
     assert hiding(p=0.3).resume(tmp_path).step == 2
+
+
+# ---- networks that change while they are played --------------------------------------------------------------------
+
+
+class Counting(TinyGenerator):
+    """Counts its calls in a buffer: in place, or in a new tensor each time."""
+
+    def __init__(self, in_place: bool, persistent: bool = True) -> None:
+        super().__init__()
+        self.register_buffer("count", torch.zeros(()), persistent=persistent)
+        self.net.in_place = in_place
+
+    def forward(self, z: Tensor) -> Tensor:
+        if self.net.in_place:
+            self.count += 1
+        else:
+            self.count = self.count + 1
+        return super().forward(z)
+
+
+def test_buffers_follow_into_the_average_or_are_refused():
+    game = own_game(generator=lambda: Counting(True))  # type: ignore[arg-type]
+    game.play(3, progress=False)
+    assert game.average is not None and game.average.count == game.generator.count == 6
+    with pytest.raises(ValueError, match="'generator': its buffer 'count' is another tensor after a round: change it"):
+        own_game(generator=lambda: Counting(False)).play(3, progress=False)  # type: ignore[arg-type]
+
+
+def test_a_buffer_that_no_state_holds_is_said_to_be_lost(tmp_path: Path):
+    own_game(generator=lambda: Counting(True, False)).play(3, progress=False, save=tmp_path)  # type: ignore[arg-type]
+    with pytest.warns(UserWarning, match="generator.net.count was 6.0, now 0.0: it changed while the game was played"):
+        own_game(generator=lambda: Counting(True, False)).resume(tmp_path)  # type: ignore[arg-type]
+
+
+def test_layers_exchanged_between_two_plays_are_not_left_behind_in_silence():
+    for exchange in (
+        lambda net: net.net.__setitem__(0, nn.Linear(3, 8)),
+        lambda net: net.load_state_dict({k: v.clone() for k, v in net.state_dict().items()}, assign=True),
+    ):
+        game = own_game()
+        game.play(1, progress=False)
+        exchange(game.generator)
+        with pytest.raises(ValueError, match="'generator': . of the 6 parameters of its optimizer are not its net's"):
+            game.play(1, progress=False)
+
+
+def test_a_loss_that_leaves_a_network_at_rest_does_not_change_the_next_turn():
+    game, seen = own_game(), []
+    fool, judge = game.players["generator"].loss, game.players["discriminator"].loss
+    game.players["generator"].loss = lambda b: (game.discriminator.eval(), fool(b))[1]  # type: ignore[return-value]
+    game.players["discriminator"].loss = lambda b: (seen.append(game.discriminator.training), judge(b))[1]  # type: ignore[return-value,func-returns-value]
+    game.play(3, progress=False)
+    assert seen == [True] * 3
+
+
+def test_parameters_that_two_players_move_are_warned_of():
+    g, d = TinyGenerator(), TinyDiscriminator()
+    d.extra = g.net[0]
+    players = {
+        "discriminator": Player(d, lambda b: d(b.real).mean(), torch.optim.SGD(d.parameters(), 0.1)),
+        "generator": Player(g, lambda b: -d(g(b.z)).mean(), torch.optim.SGD(g.parameters(), 0.1)),
+    }
+    with pytest.warns(UserWarning, match="players 'discriminator' and 'generator' both move 2 parameters that their"):
+        Game(players, tiny_data(), batch=16)
