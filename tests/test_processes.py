@@ -91,7 +91,7 @@ from ganlib import distributed
 
 rank, _ = distributed.world()
 game = tiny_game()
-game.play(5, progress=False, every=2, watch=(lambda g: {"seen": g.step, "by": rank}) if WHO else None)
+game.play(5, progress=False, every=2 if WHO else None, watch=(lambda g: {"seen": g.step, "by": rank}) if WHO else None)
 print(f"process {rank} has {game.history.watched}", flush=True)
 """
 
