@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import inspect
 import json
 import math
 import os
@@ -69,6 +70,7 @@ def save(game: Game, folder: str | Path, name: str = "last") -> Path:
                     memory[f"{player}.{index}.{key}"] = value
     for term, losses in game.history.losses.items():
         tensors[f"history.{term}"] = torch.tensor(losses, dtype=torch.float64)
+    now = hidden(game)
     facts = {
         "format": FORMAT,
         "step": game.step,
@@ -83,6 +85,8 @@ def save(game: Game, folder: str | Path, name: str = "last") -> Path:
         "frozen": {n: [k for k, w in p.net.named_parameters() if not w.requires_grad] for n, p in game.players.items()},
         "resting": {n: _resting(p.net) for n, p in game.players.items()},
         "settings": game.settings,
+        "hidden": now,
+        "moved": _moved(game, now),
         "generator": {"player": game.generating, **game.snapshot().describe()},
     }
     write(path, tensors, facts)
@@ -127,6 +131,9 @@ def resume(
         for player in stored["players"].keys() & mine["players"].keys():
             for optimizer in (stored["players"][player]["optimizer"], mine["players"][player]["optimizer"]):
                 optimizer.pop("lr", None)
+    for player, seat in mine["players"].items():
+        if "groups" not in stored["players"].get(player, {}).get("optimizer", {}):  # of an older checkpoint
+            seat["optimizer"].pop("groups", None)
     if stored.setdefault("processes", 1) != mine["processes"]:  # equal within rounding, and so allowed
         stored |= {key: mine[key] for key in ("processes", "threads")}
     moved = [
@@ -141,6 +148,7 @@ def resume(
         )
     if different := _differences(stored, mine):
         raise CheckpointError(f"{path} was saved under other settings: {different[0]}")
+    kept_by_nobody = _compare_hidden(path, facts, game)
     now = state(game)
     same_tensors(path, {k: v for k, v in tensors.items() if not k.startswith(("optimizer.", "history."))}, now)
     histories = {k.removeprefix("history."): v for k, v in tensors.items() if k.startswith("history.")}
@@ -170,9 +178,82 @@ def resume(
     game.history.watched, game.history.seconds = facts["watched"], facts["seconds"]
     if not game.source.exact:
         warnings.warn(f"data {game.source.name} draw in an order of their own: going on is not exact", stacklevel=3)
+    for line in kept_by_nobody:
+        warnings.warn(f"{line}: it changed while the game was played, and is not kept with a run", stacklevel=3)
     if elsewhere and moved:
         warnings.warn(f"going on elsewhere, not exactly: {', '.join(moved)}", stacklevel=3)
     return game
+
+
+def hidden(game: Game) -> dict[str, Any]:
+    """What the parts of a game are set to within, by name: the class and the plain attributes of each module of a
+    network, a loss or the memory (p of a Dropout …), the numbers that a loss closes over, and those of a scheduler."""
+    found: dict[str, Any] = {}
+    seen = {id(module) for player in game.players.values() for module in player.net.modules()}
+    for name, player in game.players.items():
+        found |= _attributes(f"{name}.net", player.net)
+        for key, part in _closed_over(player.loss).items():
+            if isinstance(part, torch.nn.Module) and id(part) not in seen:
+                seen.add(id(part))
+                found |= _attributes(f"{name}.loss{key}", part)
+            elif type(part) in (int, float):  # a flag is no hyperparameter
+                found[f"{name}.loss{key}"] = part
+        if player.scheduler is not None:
+            found |= _leaves(f"{name}.scheduler", player.scheduler.state_dict())
+    for name, module in game.memory.items():
+        found |= _attributes(f"memory.{name}", module)
+    return {key: value for key, value in json.loads(json.dumps(found)).items() if value == value}
+
+
+def _attributes(root: str, net: torch.nn.Module) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, module in net.named_modules():
+        at = f"{root}.{name}" if name else root
+        plain = {k: v for k, v in vars(module).items() if not k.startswith("_") and k != "training" and _is_plain(v)}
+        unsaved = {k: b for k, b in module.named_buffers(recurse=False) if k in module._non_persistent_buffers_set}
+        plain |= {k: b.tolist() for k, b in unsaved.items() if b.numel() <= 16}  # a count, a rate
+        found |= {f"{at}.class": type(module).__name__, **{f"{at}.{k}": v for k, v in plain.items()}}
+    return found
+
+
+def _is_plain(value: Any) -> bool:
+    return all(map(_is_plain, value)) if isinstance(value, tuple) else isinstance(value, bool | int | float | str)
+
+
+def _closed_over(loss: Any) -> dict[str, Any]:
+    """A module that is the loss or whose method it is, by the name ""; what a function closes over, by its names."""
+    owner = getattr(loss, "__self__", loss)
+    if isinstance(owner, torch.nn.Module):
+        return {"": owner}
+    return {f".{k}": v for k, v in inspect.getclosurevars(loss).nonlocals.items()} if inspect.isfunction(loss) else {}
+
+
+def _leaves(name: str, value: Any) -> dict[str, Any]:
+    """The plain values of nested mappings and lists."""
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        return {k: v for key, inner in items for k, v in _leaves(f"{name}.{key}", inner).items()}
+    return {name: value} if _is_plain(value) else {}
+
+
+def _moved(game: Game, now: dict[str, Any]) -> list[str]:
+    """What is not as it was when the game was made, or first played."""
+    return [key for key, value in now.items() if game.made.setdefault(key, value) != value]
+
+
+def _compare_hidden(path: Path, facts: dict[str, Any], game: Game) -> list[str]:
+    """Refuse what is set otherwise within a part; what moved in play is returned where no scheduler keeps it."""
+    stored, mine = facts.get("hidden", {}), hidden(game)
+    free = {*facts.get("moved", ()), *_moved(game, mine)}
+    shared = {k for k in stored.keys() & mine.keys() if stored[k] != mine[k]}
+    built = {k for k in stored.keys() ^ mine.keys() if k.endswith(".class")} if stored else set()
+    for key in sorted((shared | built) - free):
+        raise CheckpointError(f"{path} was saved under other settings: {_of(key, stored, mine)}")
+    return [f"{path}: {_of(key, stored, mine)}" for key in sorted(shared & free) if ".scheduler." not in key]
+
+
+def _of(key: str, stored: dict[str, Any], mine: dict[str, Any]) -> str:
+    return f"{key} was {stored.get(key)!r}, now {mine.get(key)!r}"
 
 
 def _resting(net: torch.nn.Module) -> list[str]:
@@ -273,6 +354,8 @@ def _sound(path: Path, facts: Any) -> None:
     for key in ("round", "optimizers", "rates", "schedulers", "scalers", "frozen", "resting", "settings", "generator"):
         if not isinstance(facts.get(key), dict):
             raise CheckpointError(f"{path}: {key} must be a mapping, got {type(facts.get(key)).__name__}")
+    if not isinstance(facts.get("hidden", {}), dict) or not isinstance(facts.get("moved", []), list):
+        raise CheckpointError(f"{path}: hidden must be a mapping, and moved a list")
     begun = facts["round"]
     if begun and not (type(begun.get("turns")) is int and isinstance(begun.get("losses"), dict)):
         raise CheckpointError(f"{path}: round must be empty, or turns and losses, got {begun!r}")

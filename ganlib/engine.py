@@ -153,6 +153,7 @@ class Game:
         step: rounds played so far.
         history: a `History` of them.
         settings: all that a run must be resumed under.
+        made: what its parts were set to within when it was made, by name; see `checkpoint.hidden`.
         data, batch, latent, prior, seed, averaging, anneal, device, precision: as given, defaults filled in.
 
     Raises:
@@ -205,6 +206,7 @@ class Game:
         self.generating, self.generator = generator, self.players[generator].net
         for name, player in self.players.items():
             _must_move(name, player)
+        _must_not_share(self.players)
         self.prior = self._prior(prior, latent)
         self.latent = self.prior(1, torch.Generator()).shape[1]
         self.memory = dict(memory or {})
@@ -228,22 +230,19 @@ class Game:
         self._classes = self.source.classes if len(self.source.classes) == (classes or 0) else _numbered(classes or 0)
         self._part, self._noise, self._encoder = part, noise, encoder
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval() if averaging is not None else None
-        if self.average is not None:  # looked up once: to walk through the modules each round takes long
-            self._averaged: list[Tensor] = list(self.average.parameters())
-            self._current: list[Tensor] = list(self.generator.parameters())
-            self._copied = list(zip(self.average.buffers(), self.generator.buffers(), strict=True))
         self.step = 0
         self.history = History({name: [] for name in self.players})
         self.unfinished: dict[str, Any] = {}  # of a round that a loss without a number ended: turns played, and losses
         self.scalers = {n: torch.amp.GradScaler(self.device.type) for n in self.players if precision == "fp16"}
         self._fraction = 0.0  # of the seconds of a play
-        self._stop = self._torn = False
+        self._stop = False
         self._annealed: dict[str, tuple[Optimizer, list[float]]] = {}  # the rates that anneal set last
         self._described = {name: (p.optimizer, _describe(p.optimizer)) for name, p in self.players.items()}
         try:
             self._settings: dict[str, Any] = json.loads(json.dumps(dict(settings or {})))
         except TypeError as error:
             raise TypeError(f"settings must be words and numbers, for a checkpoint to keep: {error}") from None
+        self.made = checkpoint.hidden(self)
 
     def _prior(self, prior: Callable[[int, torch.Generator], Tensor] | None, latent: int | None) -> Any:
         """The prior asked for, once it is seen to return vectors of one length, or the one the generator wants."""
@@ -321,7 +320,7 @@ class Game:
             progress: show a bar (it removes itself, so that nothing stays in a published page).
             every: call `watch` after each so many rounds (default: after each).
             watch: gets the game; what it returns, a mapping or None for nothing, is kept in `history.watched`. It may
-                end the play with `game.stop()`.
+                end the play with `game.stop()`. Of several processes the first one calls it, and tells the others.
             save: a folder that gets a checkpoint before the first round, after each `save_every` rounds, and at the
                 end, however it comes (Ctrl-C, an error in `watch`); `resume` goes on from there.
             save_every: rounds between two checkpoints.
@@ -336,7 +335,7 @@ class Game:
                 where it follows the clock, another argument that is not as above, a loss or `watch` that returns
                 something else than it should, or rates that something else than `anneal` has set.
             NonFiniteLoss: names the step and the player. Parameters are the last good ones; play, or a save and a
-                resume, goes on with the turn that failed, as after any error in a loss.
+                resume, goes on with the turn that failed, as after any error in a loss, a step or `after`.
             KeyboardInterrupt: after Ctrl-C, at the end of the round: the game can be used and played on.
         """
         if (steps is None) == (seconds is None):
@@ -360,22 +359,28 @@ class Game:
                     f"the learning rates' schedule ends at step {self.anneal}: {left} steps are left, got steps={limit}"
                 )
             limit = left if limit is None else limit
-        for player in self.players.values():
+        for name, player in self.players.items():
+            _must_move(name, player)  # still: layers may have been exchanged
             _train(player.net)
-        self._parameters = {name: list(dict.fromkeys(p.net.parameters())) for name, p in self.players.items()}
-        self._buffers = [b for module in self._modules() for b in module.buffers()]
+        self._look_up()
+        self.made = checkpoint.hidden(self) | self.made  # also of parts that came since
         self._start_alike()
         if save is not None:
             self.save(save)
         earlier = [] if best is None else [w.get(best, math.nan) for w in self.history.watched]
         lowest = min((value for value in earlier if not math.isnan(value)), default=math.inf)
         first, saved, start, before = self.step, self.step, time.perf_counter(), self.history.seconds
-        self._stop = False
+        self._stop, told = False, len(self.history.watched)
         with _bar(steps, progress and self._rank == 0) as tick, _interrupt_at_the_end_of_a_round() as interrupted:
             try:
                 while True:
                     elapsed = time.perf_counter() - start
-                    ended, stopped, elapsed = distributed.agree(interrupted(), self._stop, elapsed, self.device)
+                    ended, stopped, elapsed, seen_there = distributed.agree(
+                        interrupted(), self._stop, elapsed, self.history.watched[told:], self.device
+                    )
+                    if self._rank > 0:
+                        self.history.watched += seen_there
+                    told = len(self.history.watched)
                     if ended or stopped or (limit is not None and self.step - first >= limit):
                         break
                     if seconds is not None:
@@ -383,14 +388,13 @@ class Game:
                             break
                         self._fraction = (before + elapsed) / (before + seconds)
                     self._round()
+                    if self.step == first + 1:
+                        self._buffers_must_stay()
                     tick()
                     self.history.seconds = before + time.perf_counter() - start
                     if watch is not None and self._rank == 0 and self.step % every == 0:
                         with distributed.alone():  # the other processes do not call it
                             seen = watch(self)
-                        for player in self.players.values():
-                            if not player.net.training:  # whoever looked at samples left it so
-                                _train(player.net)
                         if seen is not None:
                             if not isinstance(seen, Mapping):
                                 raise TypeError(f"watch must return a mapping or None, got {type(seen).__name__}")
@@ -406,7 +410,7 @@ class Game:
                         self.save(save)
                         saved = self.step
             finally:
-                if save is not None and not self._torn and (saved != self.step or self.unfinished):
+                if save is not None and (saved != self.step or self.unfinished):
                     self.save(save)
             if ended and not interrupted():
                 raise KeyboardInterrupt  # another process was told to stop
@@ -415,6 +419,26 @@ class Game:
     def stop(self) -> None:
         """End the play that is under way after this round, as if its steps were done: for a `watch` to call."""
         self._stop = True
+
+    def _look_up(self) -> None:
+        """Find the tensors that a round works on: to walk through the modules each round takes long."""
+        self._parameters = {name: list(dict.fromkeys(p.net.parameters())) for name, p in self.players.items()}
+        self._buffers = [b for module in self._modules() for b in module.buffers()]
+        if self.average is not None:
+            self._averaged: list[Tensor] = list(self.average.parameters())
+            self._current: list[Tensor] = list(self.generator.parameters())
+            self._copied = list(zip(self.average.buffers(), self.generator.buffers(), strict=True))
+
+    def _buffers_must_stay(self) -> None:
+        """Refuse networks whose buffers are others after a round: the average and an error's undoing know the old."""
+        known = {id(b) for b in self._buffers}
+        for name, player in self.players.items():
+            for key, buffer in player.net.named_buffers():
+                if id(buffer) not in known:
+                    raise ValueError(
+                        f"player {name!r}: its buffer {key!r} is another tensor after a round: change it in place, "
+                        f"by copy_ or add_"
+                    )
 
     def _start_alike(self) -> None:
         """Where several processes play, all start from the weights of the first, and share what one would compute."""
@@ -463,10 +487,12 @@ class Game:
                 for key, value in self._turn(name, player, turn).items():
                     losses[key] = losses.get(key, 0.0) + value / player.turns
             except BaseException:  # the turn was not played: the next play, or a run resumed, begins with it
-                if not self._torn:
-                    for buffer, before in zip(self._buffers, kept, strict=True):
-                        buffer.copy_(before)
-                    self.unfinished = {"turns": position, "losses": losses}
+                for buffer, before in zip(self._buffers, kept, strict=True):
+                    buffer.copy_(before)
+                if name in self.scalers:  # in the middle of a turn it takes no other
+                    scale, self.scalers[name] = self.scalers[name].state_dict(), torch.amp.GradScaler(self.device.type)
+                    self.scalers[name].load_state_dict(scale)
+                self.unfinished = {"turns": position, "losses": losses}
                 raise
         self.unfinished = {}
         if self.average is not None:
@@ -501,6 +527,9 @@ class Game:
             raise ValueError(f"player {name!r} has nothing to move: all parameters of its net are frozen")
         for w in self._parameters[name]:  # also what was frozen since: an optimizer would go on with its last gradient
             w.grad = None
+        for other in self.players.values():
+            if not other.net.training:  # a watch or a loss left it so
+                _train(other.net)
         batch, scaler, parts = self.draw(name, turn), self.scalers.get(name), player.accumulate
         sums: dict[str, Tensor] = {}
         with self._drawing(batch, parts):
@@ -530,15 +559,15 @@ class Game:
             self._must_be_finite(name, "gradient", length)
         if player.clip is not None:
             nn.utils.clip_grads_with_norm_(moved, player.clip, norm)
-        self._torn = True  # until the step is whole
-        if scaler is None:
-            player.optimizer.step()
-        else:
-            scaler.step(player.optimizer)
+        with _whole(player):
+            if scaler is None:
+                player.optimizer.step()
+            else:
+                scaler.step(player.optimizer)
+            if player.after is not None:
+                player.after(player.net)
+        if scaler is not None:
             scaler.update()
-        if player.after is not None:
-            player.after(player.net)
-        self._torn = False
         return {
             f"{name}.{term}" if i else name: number for i, (term, number) in enumerate(zip(sums, numbers, strict=True))
         }
@@ -683,6 +712,26 @@ def _terms(name: str, result: Any) -> dict[str, Tensor]:
     return {name: value.reshape(()) for name, value in terms.items()}
 
 
+@contextmanager
+def _whole(player: Player) -> Iterator[None]:
+    """Where a player steps: an error leaves its parameters and its optimizer as they were."""
+    optimizer = player.optimizer
+    state = {w: dict(held) for w, held in optimizer.state.items()}
+    groups = [dict(group) for group in optimizer.param_groups]
+    remembered = [v for held in state.values() for v in held.values() if isinstance(v, Tensor)]
+    live = [w.detach() for w in [*player.net.parameters(), *remembered]]
+    kept = torch._foreach_clone(live)
+    try:
+        yield
+    except BaseException:
+        torch._foreach_copy_(live, kept)
+        optimizer.state.clear()
+        optimizer.state.update(state)
+        for group, before in zip(optimizer.param_groups, groups, strict=True):
+            group.update(before)
+        raise
+
+
 def _parts(batch: Batch, parts: int) -> Iterator[Batch]:
     """A batch as so many smaller ones."""
     for i in range(parts):
@@ -727,11 +776,32 @@ def _must_move(name: str, player: Player) -> None:
         )
 
 
+def _must_not_share(players: Mapping[str, Player]) -> None:
+    """Warn of parameters that two players move, each by an optimizer of its own."""
+    owner: dict[int, str] = {}
+    for name, player in players.items():
+        held = {id(w) for group in player.optimizer.param_groups for w in group["params"] if w.requires_grad}
+        if both := [owner[w] for w in held if w in owner]:
+            warnings.warn(
+                f"players {both[0]!r} and {name!r} both move {len(both)} parameters that their nets share, each by an "
+                f"optimizer of its own",
+                stacklevel=3,
+            )
+        owner |= dict.fromkeys(held, name)
+
+
 def _describe(optimizer: Optimizer) -> dict[str, Any]:
     """Class and hyperparameters, as a checkpoint compares them."""
-    group = {k: v for k, v in optimizer.param_groups[0].items() if isinstance(v, int | float | bool | tuple | list)}
+    first, *others = [
+        {
+            k: v
+            for k, v in group.items()
+            if isinstance(v, int | float | bool | tuple | list) and k not in ("params", "lr")
+        }
+        for group in optimizer.param_groups
+    ]
     rates = [g["lr"] for g in optimizer.param_groups]
-    return {"class": type(optimizer).__name__, **{k: v for k, v in group.items() if k != "params"}, "lr": rates}
+    return {"class": type(optimizer).__name__, **first, "lr": rates, **({"groups": others} if others else {})}
 
 
 @contextmanager
