@@ -161,7 +161,7 @@ class Generator:
                 for first in range(0, count, rows):
                     parts = [cast(Tensor, given[name])[first : first + rows] for name in self.takes]
                     made.append(self.maker(*parts).float().cpu())
-        return torch.cat(made)
+        return torch.cat(made).contiguous()
 
     @torch.no_grad()
     def encode(self, x: Tensor, labels: Tensor | None = None) -> Tensor:

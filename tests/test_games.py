@@ -463,3 +463,31 @@ def test_with_reuse_a_stopped_game_goes_on_as_if_it_had_not(tmp_path: Any):
     first.save(tmp_path)
     second.resume(tmp_path).play(3, progress=False)
     assert same(everything(whole), everything(second))
+
+
+class Viewing(nn.Module):
+    """A discriminator of one's own that needs the usual layout."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.out = nn.Conv2d(3, 8, 4, 2, 1), nn.Linear(8 * 8 * 8, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(self.conv(x).view(len(x), -1)).squeeze(1)
+
+
+def test_convolutions_of_known_networks_are_laid_out_for_the_cpu_and_those_of_others_are_left_alone() -> None:
+    def seeing(images: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        return images.view(len(images), -1).view(images.shape)
+
+    images = torch.rand(16, 3, 16, 16) * 2 - 1
+    known = nets.DCGANDiscriminator(16, 3, 4, minibatch_std=True)
+    for discriminator, changes in ((known, True), (Viewing(), False)):
+        generator = nets.DCGANGenerator(16, 3, width=4)
+        before = {k: w.detach().clone() for k, w in generator.state_dict().items()}
+        game = games.gan(generator, discriminator, images, batch=8, augment=seeing, device="cpu")
+        weights = [m.weight for m in discriminator.modules() if isinstance(m, nn.Conv2d)]
+        assert all(w.is_contiguous(memory_format=torch.channels_last) is changes for w in weights)
+        assert all(w.equal(before[k]) for k, w in generator.state_dict().items())
+        game.play(2, progress=False)
+        assert game.sample(4).is_contiguous()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from .. import augment as augmentations
-from .. import distributed, losses
+from .. import compute, distributed, losses
 from .._check import finite, positive_int
 from ..engine import Batch, Game
 from ..generator import at_rest
@@ -148,7 +148,7 @@ def contest(
 
     def discriminator_loss(batch: Batch) -> dict[str, Tensor]:
         with torch.set_grad_enabled(reuse):
-            made = generator(batch.z, *given(batch))
+            made = generator(batch.z, *given(batch)).contiguous()  # a penalty of one's own may `view` it
         if reuse:
             last[:] = [(batch, made)]
         fake = made.detach()
@@ -160,7 +160,7 @@ def contest(
         return terms
 
     def generator_loss(batch: Batch) -> Terms:
-        batch, fake = last.pop() if reuse and last else (batch, generator(batch.z, *given(batch)))
+        batch, fake = last.pop() if reuse and last else (batch, generator(batch.z, *given(batch)).contiguous())
         real, shown = seen(batch.real, batch), seen(fake, batch)
         judging: Callable[..., Any] = discriminator
         if unrolled:
@@ -175,6 +175,8 @@ def contest(
             terms |= own.also(Judged("generator", batch, fake, fake_heads, None))
         return terms if len(terms) > 1 else terms["loss"]
 
+    for net in (generator, discriminator):
+        compute.channels_last(net, table.device)
     players = {
         "discriminator": table.judging(discriminator, discriminator_loss, adversary, turns),
         "generator": table.making(generator, generator_loss),

@@ -115,7 +115,7 @@ class MinibatchStd(_Net):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, …) -> (N, C + 1, …)."""
-        grouped = x.view(_groups(x, self.group, "group"), self.group, -1)
+        grouped = x.reshape(_groups(x, self.group, "group"), self.group, -1)
         grouped = grouped if x.dtype == torch.float64 else grouped.float()
         std = (grouped.var(1, correction=0) + 1e-8).sqrt().mean(1)
         value = std.repeat_interleave(self.group).to(x.dtype).view(-1, *[1] * (x.dim() - 1))
