@@ -365,6 +365,7 @@ def clustered(dataset: Dataset, clusters: int, seed: int = 0) -> Dataset:
                 x = F.adaptive_avg_pool2d(x, (min(14, x.shape[2]), min(14, x.shape[3])))
             yield x.flatten(1).numpy()
 
+    seed %= 2**32  # what numpy takes
     some = np.random.RandomState(seed).permutation(len(dataset))[: max(10_000, clusters)]
     with threadpool_limits(1), warnings.catch_warnings(action="ignore"):  # fewer distinct samples: fewer clusters
         # one thread: the order of additions, and so the clusters, is the same on every number of threads
