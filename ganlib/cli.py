@@ -86,7 +86,7 @@ def _kept_open(kept: ExitStack, name: str) -> _Output | None:
     if not isinstance(stream, io.TextIOWrapper):
         return None
     stream.reconfigure(errors="replace")  # a terminal's encoding may lack what a message holds
-    if not isinstance(getattr(stream.buffer, "raw", None), io.FileIO):
+    if not isinstance(getattr(stream.buffer, "raw", stream.buffer), io.FileIO):
         return None
     stream.flush()
     output = _Output(stream.fileno(), "wb", closefd=False)

@@ -461,7 +461,9 @@ def npz(path: Path, split: str, size: int | Literal["fit"] | None) -> Read:
     kinds = [key for key in _KINDS if key in arrays]
     if len(kinds) != 1:
         got = ", ".join(kinds or sorted(found)) or "nothing"
-        raise ValueError(f"{path} must hold {'one' if kinds else 'an'} array called images, points or samples, got {got}")
+        raise ValueError(
+            f"{path} must hold {'one' if kinds else 'an'} array called images, points or samples, got {got}"
+        )
     key = kinds[0]
     x = _samples(f"{path}: {key}", arrays[key])
     labels = arrays.get("labels")
