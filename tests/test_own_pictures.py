@@ -522,7 +522,7 @@ def test_archives_of_no_arrays_or_of_two_kinds_are_named(tmp_path: Path) -> None
     with pytest.raises(ValueError, match="must hold one array called .*, got images, points"):
         data.load(path)
     np.savez(path, points=np.full((5, 2), 1e300))
-    with pytest.raises(ValueError, match=r"a.npz: points must be finite as float32: row 0 is not"):
+    with pytest.raises(ValueError, match=r"a.npz: points must be finite: row 0 is not, as float32"):
         data.load(path)
 
 

@@ -505,5 +505,5 @@ def _samples(what: str, array: np.ndarray) -> Tensor:
     with np.errstate(over="ignore"):
         points = array.astype(np.float32)
     if not (finite := np.isfinite(points).all(1)).all():
-        raise ValueError(f"{what} must be finite as float32: row {int(np.flatnonzero(~finite)[0])} is not")
+        raise ValueError(f"{what} must be finite: row {int(np.flatnonzero(~finite)[0])} is not, as float32")
     return torch.from_numpy(points)
