@@ -56,7 +56,10 @@ def finite(name: str, value: object, *, minimum: float | None = None) -> float:
     wanted = "a finite number" + ("" if minimum is None else f" of at least {minimum:g}")
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise TypeError(f"{name} must be {wanted}, got {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number beyond all floats
+        number = math.inf
     if not math.isfinite(number) or (minimum is not None and number < minimum):
         raise ValueError(f"{name} must be {wanted}, got {value!r}")
     return number

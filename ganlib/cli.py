@@ -56,25 +56,77 @@ class BadInput(ValueError):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal's encoding may lack what a message holds
+    with ExitStack() as kept:
+        outputs = [_kept_open(kept, name) for name in ("stdout", "stderr")]
+        code = _run(arguments)
+        for output in outputs:
+            if output is not None and output.failed is not None:
+                print(f"ganlib: not all of what was said could be written: {output.failed}", file=sys.stderr)
+                code = code or 1
+    return code
+
+
+class _Output(io.FileIO):
+    """An output whose reader may leave or whose disk may fill: the work goes on without.
+
+    Attributes:
+        failed: why something is missing, unless nobody wants it any more.
+    """
+
+    failed: OSError | None = None
+
+    def write(self, text: Any) -> int:
+        try:
+            return super().write(text)
+        except OSError as error:
+            self.failed = self.failed if isinstance(error, BrokenPipeError) else error
+            return len(text)
+
+
+def _kept_open(kept: ExitStack, name: str) -> _Output | None:
+    """Make this stream of `sys` one that never fails, until `kept` closes; None if it is no file."""
+    stream = getattr(sys, name)
+    if stream is None:  # closed, and its number free for the next file that is opened
+        setattr(sys, name, kept.enter_context(open(os.devnull, "w")))
+        kept.callback(setattr, sys, name, None)
+        return None
+    if not isinstance(stream, io.TextIOWrapper):
+        return None
+    stream.reconfigure(errors="replace")  # a terminal's encoding may lack what a message holds
+    if not isinstance(getattr(stream.buffer, "raw", stream.buffer), io.FileIO):
+        return None
+    stream.flush()
+    output = _Output(stream.fileno(), "wb", closefd=False)
+    text = io.TextIOWrapper(io.BufferedWriter(output), stream.encoding, "replace", line_buffering=True)
+    setattr(sys, name, text)
+    kept.callback(setattr, sys, name, stream)
+    kept.callback(text.flush)
+    return output
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_: print(f"ganlib {options.name}: {message}", file=sys.stderr)
+        warnings.showwarning = lambda message, *_: print(f"ganlib {options.name}: {_line(message)}", file=sys.stderr)
         try:
             return command(options)
         except (BadInput, RunError, checkpoint.CheckpointError) as error:
             if world()[0] == 0:  # where several processes play, all find the same
-                print(f"ganlib {options.name}: {error}", file=sys.stderr)
+                print(f"ganlib {options.name}: {_line(error)}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
             print(f"ganlib {options.name}: interrupted", file=sys.stderr)
             return 130
-        except (NonFiniteLoss, OSError, RuntimeError, ModuleNotFoundError) as error:
-            print(f"ganlib {options.name} failed: {error}", file=sys.stderr)
+        except (NonFiniteLoss, OSError, RuntimeError, MemoryError, ModuleNotFoundError) as error:
+            print(f"ganlib {options.name} failed: {_line(error) or type(error).__name__}", file=sys.stderr)
             return 1
+
+
+def _line(text: object) -> str:
+    """In one line, and with nothing that a terminal would obey, whatever names of files and classes hold."""
+    joined = re.sub(r"\s*\n\s*", " ", str(text))
+    return "".join(c if c.isprintable() or "\udc80" <= c <= "\udcff" else ascii(c)[1:-1] for c in joined)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,11 +141,12 @@ def _parser() -> argparse.ArgumentParser:
     add = train.add_argument
     add(
         "data",
+        type=_path,
         metavar="DATA",
         help=f"{known}; a folder of images, whose folders are the classes; or an .npz file. A name wins over a folder "
         f"called so: write ./NAME for the folder",
     )
-    add("--out", metavar="RUN", required=True, help="folder of the run")
+    add("--out", type=_path, metavar="RUN", required=True, help="folder of the run")
     add("--game", help=f"{', '.join(GAMES)}; by default what suits the data")
     add("--loss", help=f"{', '.join(LOSSES)}; by default the game's own")
     add("--size", type=_number, help="side to which images are brought: 16, 20, 24, 28, 32, 40, 48, 56, 64, 80 …")
@@ -129,6 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("-n", type=_number, required=True, help="how many")
     sample.add_argument(
         "--out",
+        type=_path,
         required=True,
         help="FILE.npz, with arrays `samples`, and `labels` and `classes` if conditional; of images also FILE.png, a "
         "sheet, or FOLDER/ for a PNG each",
@@ -140,7 +194,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = commands.add_parser(
         "evaluate", help="print a run's metrics and write them to RUN/metrics.json", description=METRICS
     )
-    evaluate.add_argument("run", metavar="RUN", help="folder of a run that `ganlib train` made")
+    evaluate.add_argument("run", type=_path, metavar="RUN", help="folder of a run that `ganlib train` made")
     evaluate.add_argument(
         "--split", choices=("train", "test"), default="train", help="what to compare with (default train)"
     )
@@ -154,13 +208,15 @@ def _parser() -> argparse.ArgumentParser:
 
     export = commands.add_parser("export", help="write a run's averaged generator as an ONNX model")
     _add_run(export)
-    export.add_argument("--out", metavar="FILE.onnx", required=True, help="the model; takes z, inputs, labels")
+    export.add_argument(
+        "--out", type=_path, metavar="FILE.onnx", required=True, help="the model; takes z, inputs, labels"
+    )
     export.set_defaults(command=_export)
     return parser
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="folder of a run, or the file of a generator")
+    parser.add_argument("run", type=_path, metavar="RUN", help="folder of a run, or the file of a generator")
     parser.add_argument(
         "--best",
         action="store_true",
@@ -171,6 +227,13 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         metavar="MODULE:NAME",
         help="of a generator of your own: what makes its network, such as own:Generator of own.py in this folder",
     )
+
+
+def _path(text: str) -> str:
+    """A name as written. An empty one, such as of a variable that is not set, would be the folder one stands in."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty; for this folder write .")
+    return text
 
 
 def _number(text: str) -> int | float:
@@ -188,7 +251,7 @@ def _refused(check: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
     """What `check` returns; what it raises is the user's."""
     try:
         return check(*arguments, **named)
-    except (ValueError, TypeError, OSError, RuntimeError, AssertionError, ModuleNotFoundError) as error:
+    except (ValueError, TypeError, OSError, RuntimeError, AssertionError, MemoryError, ModuleNotFoundError) as error:
         raise BadInput(str(error)) from error
 
 
@@ -210,7 +273,7 @@ def _train(options: argparse.Namespace) -> int:
             game, stored = _new(run, options, first)
             if first:
                 held.enter_context(run.locked())
-                run.must_be_free()  # still
+                _refused(run.must_be_free)  # still
         record = Record(run, save_every, measure_every=MEASURE_EVERY, say=lambda line: tqdm.write(line, sys.stdout))
         watch: Callable[[Game], Any] = record
         if options.tensorboard and first:
@@ -227,7 +290,7 @@ def _train(options: argparse.Namespace) -> int:
 def _new(run: Run, options: argparse.Namespace, first: bool) -> tuple[Game, dict[str, Any]]:
     """The game that is asked for, and what settings.json is to hold of it."""
     if first:
-        run.must_be_free()
+        _refused(run.must_be_free)
     if options.elsewhere:
         raise BadInput("--elsewhere is for a run that goes on: give --resume too")
     given = {f.name: getattr(options, f.name) for f in fields(Settings) if getattr(options, f.name) is not None}
@@ -295,7 +358,7 @@ def _until(run: Run, game: Game, options: argparse.Namespace) -> dict[str, float
 def _introduce(stored: dict[str, Any], game: Game) -> None:
     """What is about to be played."""
     for note in getattr(game.data, "notes", ()):
-        print(f"data: {note}")
+        print(f"data: {_line(note)}")
     if getattr(game.data, "y", None) is not None and not stored.get("classes") and stored["game"] != "clustered_gan":
         print(f"data: their labels are not used by {stored['game']}; conditional_gan asks for them")
     for name, player in game.players.items():
@@ -304,7 +367,7 @@ def _introduce(stored: dict[str, Any], game: Game) -> None:
     rates = {name: player.optimizer.param_groups[0]["lr"] for name, player in game.players.items()}
     told = ", ".join(f"{rate:g} of the {name}" for name, rate in rates.items())
     print(f"batches of {game.batch}, learning rates {told}")
-    print(f"{stored['game']} on {stored['data']}, {where}, from round {game.step}", flush=True)
+    print(f"{stored['game']} on {_line(stored['data'])}, {where}, from round {game.step}", flush=True)
 
 
 def _named(net: nn.Module) -> str:
@@ -355,7 +418,7 @@ def _play(game: Game, stored: dict[str, Any], record: Record, watch: Callable[[G
 def _sample(options: argparse.Namespace) -> int:
     n, out = _refused(positive_int, "-n", options.n), Path(options.out)
     seed = _refused(positive_int, "--seed", options.seed, minimum=0)
-    _must_be_ours(out, options.out.endswith(("/", os.sep)) or out.is_dir())
+    folder = _refused(_must_be_ours, out, options.out.endswith(("/", os.sep)))
     run = Run(Path(options.run))
     made, _ = run.generator("best" if options.best else "last", options.network)
     labels = _refused(spread_labels, _labels(options.labels, made), n, made.classes)
@@ -364,18 +427,19 @@ def _sample(options: argparse.Namespace) -> int:
     else:
         samples = made.sample(n, labels, seed=seed)
     shape = tuple(samples.shape[1:])
-    if out.suffix != ".npz" and len(shape) != 3:
+    if (folder or out.suffix != ".npz") and len(shape) != 3:
         raise BadInput(f"--out must end in .npz: samples of shape {shape} are no images, got {out}")
-    _write_samples(out, samples, labels, made.classes)
-    print(f"{n} samples of shape {shape} in {out}")
+    _write_samples(out, folder, samples, labels, made.classes)
+    print(f"{n} samples of shape {shape} in {_line(out)}")
     if labels is not None:
         asked = dict.fromkeys(labels.tolist())
-        print(f"classes in turn: {', '.join(made.classes[k] for k in asked)}")
+        print(f"classes in turn: {_line(', '.join(made.classes[k] for k in asked))}")
     return 0
 
 
-def _must_be_ours(out: Path, folder: bool) -> None:
-    """Refuse a path for samples that is of no known kind, cannot be written, or holds something else."""
+def _must_be_ours(out: Path, folder: bool) -> bool:
+    """Whether it is to be a folder. Refuse what is of no known kind, cannot be written, or holds something else."""
+    folder = folder or out.is_dir()
     if not folder and out.suffix not in (".npz", ".png"):
         raise BadInput(f"--out must end in .npz, in .png for a sheet, or in / for a folder of pictures, got {out}")
     _must_be_writable(out)
@@ -383,6 +447,7 @@ def _must_be_ours(out: Path, folder: bool) -> None:
         raise BadInput(f"--out {out} must be a new or empty folder")
     if not folder and out.exists() and not _is_samples(out):
         raise BadInput(f"--out {out} exists and is no file of samples: choose another name")
+    return folder
 
 
 def _must_be_writable(out: Path) -> None:
@@ -404,28 +469,32 @@ def _is_samples(path: Path) -> bool:
 
 
 def _labels(text: str | None, made: Generator) -> list[int | str] | None:
-    """The classes asked for, by name, or by number where no class is called by a number."""
+    """The classes asked for, by name, or by number where no class is called by a number. Names may hold commas."""
     if text is None or not made.classes:
         return None if text is None else [text]
     found: list[int | str] = []
     numbers = [] if any(name.isdecimal() for name in made.classes) else [str(k) for k in range(len(made.classes))]
-    for one in (part.strip() for part in text.split(",")):
+    known, parts = {*made.classes, *numbers}, text.split(",")
+    while parts:
+        joined = {",".join(parts[:k]).strip(blank): k for k in range(1, len(parts) + 1) for blank in (" ", "")}
+        one = max(joined.keys() & known, key=len, default=parts[0].strip())
         if one not in numbers:
             _refused(one_of, "--labels", one, made.classes)
         found.append(one if one in made.classes else int(one))
+        parts = parts[joined[one] :]
     return found
 
 
-def _write_samples(out: Path, samples: Tensor, labels: Tensor | None, classes: tuple[str, ...]) -> None:
+def _write_samples(out: Path, folder: bool, samples: Tensor, labels: Tensor | None, classes: tuple[str, ...]) -> None:
     """As the name of `out` asks: an archive, a sheet, or a folder of pictures; whole or not at all."""
     arrays = {"samples": as_bytes(samples) if samples.dim() == 4 else samples.numpy()}
     if labels is not None:
         arrays |= {"labels": labels.numpy(), "classes": np.array(classes)}
-    if out.suffix == ".npz" and not out.is_dir():
+    if out.suffix == ".npz" and not folder:
         file = io.BytesIO()
         np.savez_compressed(file, allow_pickle=False, **arrays)
         write(out, file.getvalue())
-    elif out.suffix == ".png" and not out.is_dir():
+    elif out.suffix == ".png" and not folder:
         write(out, png(sheet(arrays["samples"], max(8, int(len(samples) ** 0.5)))))
     else:
         out.mkdir(exist_ok=True)
@@ -470,7 +539,7 @@ def _export(options: argparse.Namespace) -> int:
     if out.suffix != ".onnx":
         raise BadInput(f"--out must end in .onnx, got {out}")
     _must_be_writable(out)
-    if out.exists():
+    if _refused(out.exists):
         raise BadInput(f"--out {out} exists: choose another name")
     made, step = Run(Path(options.run)).generator("best" if options.best else "last", options.network)
     export.onnx(made, out)

@@ -550,7 +550,7 @@ class Game:
                 w.grad = gradient
         if scaler is not None:
             scaler.unscale_(player.optimizer)
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))  # of all, not copied into one
+        norm = torch.cat([x.reshape(-1) for x in gradients] or [torch.zeros(1, device=self.device)]).norm()
         values = distributed.average(list(sums.values()))
         *numbers, length = torch.stack([*values, norm.to(values[0])]).tolist()  # waited for once
         for term, number in zip(sums, numbers, strict=True):

@@ -55,7 +55,8 @@ class Settings:
             one_of("game", self.game, games.GAMES)
         if self.loss is not None:
             one_of("loss", self.loss, losses.LOSSES)
-        positive_int("seed", self.seed, minimum=0)
+        if positive_int("seed", self.seed, minimum=0) >= 2**63:
+            raise ValueError(f"seed must be below 2^63, got {self.seed}")
         for name in ("size", "batch"):
             if getattr(self, name) is not None:
                 positive_int(name, getattr(self, name))
@@ -89,7 +90,7 @@ def load_data(name: str, split: str = "train", size: int | None = None) -> Any:
         if size is not None:
             raise ValueError(f"size={size} is for images, and {name} holds points")
         return toys.get(name)
-    if name not in data.names() and not Path(name).expanduser().exists():
+    if not name or (Path(name).name == name and not Path(name).suffix and not Path(name).expanduser().exists()):
         one_of("data", name, [*toys.TOYS, *data.names()])
     if size is not None and not nets.fits(positive_int("size", size)):
         raise ValueError(f"size must be 16, 20, 24, 28, 32, 40, 48, 56, 64, 80 … for the image networks, got {size}")

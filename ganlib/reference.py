@@ -277,7 +277,8 @@ class Reference:
         except FileNotFoundError:
             raise ValueError(f"{path} is missing: runs that `ganlib train` makes have it") from None
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path} cannot be read: {error}") from None
+            why = "it is no archive" if "pickle" in str(error) else error  # numpy advises to unpickle it
+            raise ValueError(f"{path} cannot be read: {why}") from None
 
 
 def _held_out(settings: recipes.Settings) -> Any:

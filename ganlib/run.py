@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import checkpoint, generator
+from . import checkpoint, compute, generator
 from .engine import Game
 from .generator import Generator
 from .recipes import Settings
@@ -59,6 +59,8 @@ class Run:
         folder = self.folder
         if (folder / "settings.json").exists() or (folder / "last.safetensors").exists():
             raise RunError(f"--out {folder} already holds a run: choose another folder, or go on with --resume")
+        if folder.is_symlink() and not folder.exists():
+            raise RunError(f"--out {folder} is a link to nothing: choose another folder")
         if folder.exists() and (
             not folder.is_dir() or any(p.suffix != ".part" and p.name != ".lock" for p in folder.iterdir())
         ):
@@ -75,6 +77,8 @@ class Run:
             RunError: another process holds it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.folder, os.W_OK | os.X_OK):
+            raise RunError(f"{self.folder} may not be written to: go on with a copy of it, or give it another mode")
         with open(self.folder / ".lock", "a+b") as file:
             if not _lock(file.fileno()):
                 raise RunError(f"{self.folder} is being trained by another process: wait for it, or stop it")
@@ -121,6 +125,8 @@ class Run:
 
     def must_be_readable(self) -> None:
         """Refuse a folder that is not there, or that this user may not look into."""
+        if self.folder.is_file():
+            raise RunError(f"{self.folder} is a file, not the folder of a run")
         if not self.folder.is_dir():
             raise RunError(f"there is no run {self.folder}")
         if not os.access(self.folder, os.R_OK | os.X_OK):
@@ -137,6 +143,10 @@ class Run:
             RunError, checkpoint.CheckpointError: there is none, or it cannot be read.
         """
         path = self.folder
+        try:
+            device = compute.device()
+        except ValueError as error:
+            raise RunError(str(error)) from None
         if not path.is_file():
             self.must_be_readable()
             path = path / f"{name}.safetensors"
@@ -147,7 +157,7 @@ class Run:
                 )
         net = None if network is None else _made_by(network)
         try:
-            return generator.load(path, net=net), checkpoint.load(path)[0].get("step")
+            return generator.load(path, net=net, device=device), checkpoint.load(path)[0].get("step")
         except checkpoint.CheckpointError:
             raise
         except ValueError as error:
@@ -165,7 +175,7 @@ class Run:
         try:
             return Reference.load(self.folder / "reference.npz")
         except ValueError as error:
-            raise RunError(f"{error}, in Python: ganlib.load({str(self.folder)!r}, net=…)") from None
+            raise RunError(str(error)) from None
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a file of numbers and words. Numbers that are not finite become null."""

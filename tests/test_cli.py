@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -348,3 +349,41 @@ def test_a_network_of_the_readers_own_is_named_to_sample(tmp_path: Path, monkeyp
     assert run(*asked, "--network", "strangers_own:TinyGenerator") == 0 and sys.path == before
     with np.load("a.npz") as made:
         assert made["samples"].shape == (3, 2)
+
+
+@pytest.mark.parametrize("where", ["/dev/full", "closed pipe"])
+def test_a_run_goes_on_where_its_output_does_not(tmp_path: Path, points: Path, where: str):
+    command = [sys.executable, "-m", "ganlib", "train", points, "--steps", "4", "--out", tmp_path / "r"]
+    if where == "closed pipe":
+        read, write = os.pipe()
+        os.close(read)
+    else:
+        write = os.open(where, os.O_WRONLY)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, timeout=300)
+    os.close(write)
+    assert checkpoint.load(tmp_path / "r" / "last.safetensors")[0]["step"] == 4
+    assert done.returncode == (1 if where == "/dev/full" else 0) and (b"No space left" in done.stderr) == (
+        where == "/dev/full"
+    )
+
+
+def test_names_with_commas_and_lines_are_asked_for_and_told_in_one_line():
+    made = Generator(torch.nn.Identity(), lambda n, rng: torch.zeros(n, 1), classes=("a", "b,c", " d "))
+    assert cli._labels("b,c,a, d ,1", made) == ["b,c", "a", " d ", 1]
+    assert cli._line("a\nb\x1b[0m") == "a b\\x1b[0m"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["train", "", "--out", "r"], ["train", "ring", "--out", ""], ["sample", "", "-n", "1", "--out", "s.npz"]],
+)
+def test_an_empty_name_is_not_the_folder_one_stands_in(arguments: list[str], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as stop:
+        run(*arguments)
+    assert stop.value.code == 2 and "is empty; for this folder write ." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [("--lr", 10**400), ("--seed", 2**64), ("--out", "y" * 300)])
+def test_numbers_and_names_beyond_all_bounds_are_code_2(tmp_path: Path, points: Path, option, capsys):
+    assert run("train", points, "--out", tmp_path / "r", *option) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

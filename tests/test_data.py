@@ -324,7 +324,7 @@ def test_npz_points(tmp_path: Path) -> None:
         ({}, "must hold an array called images, points or samples, got nothing"),
         (
             {"images": np.zeros((3, 8, 8))},
-            r"images must be images \(uint8\) or points .* got float64 of shape \(3, 8, 8\)",
+            r"images must be images as uint8, from 0 to 255, or points .* got float64 of shape \(3, 8, 8\)",
         ),
         (
             {"images": np.zeros((3, 8, 8, 5), np.uint8)},

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import io
 import re
 import shutil
+import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -494,3 +496,70 @@ def test_reading_a_large_cache_leaves_nothing_of_it_in_memory(tmp_path: Path) ->
     assert data.digest(pictures) != digest
     assert pictures.draw(256, compute.generator(0))[0].max() == pytest.approx(9 / 127.5 - 1), "what was changed stays"
     assert np.load(path).max() == 7, "and the file as it was"
+
+
+# ---- what strangers brought ----------------------------------------------------------------------------------------
+
+
+def test_pictures_with_damaged_exif_are_read_and_truncated_ones_are_not(tmp_path: Path) -> None:
+    for name in ("a.png", "b.webp"):
+        flat(tmp_path / name, exif=b"no exif at all")
+    assert every(tmp_path).x.shape == (2, 3, 16, 16)
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:-40])
+    with pytest.raises(ValueError, match=r"a.png cannot be read as an image"):
+        every(tmp_path)
+
+
+def test_links_to_nothing_are_counted(tmp_path: Path) -> None:
+    flat(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to("nowhere.png")
+    (tmp_path / "c.png").symlink_to("c.png")
+    assert "2 files skipped: 2 linked to nothing" in every(tmp_path).notes
+
+
+def test_the_hidden_shade_of_16_bit_grey_becomes_white(tmp_path: Path) -> None:
+    Image.fromarray(np.full((16, 16), 1000, np.uint16)).save(tmp_path / "a.png", transparency=1000)
+    loaded = every(tmp_path)
+    assert loaded.x.unique().tolist() == [255] and "1 transparent picture put on white" in loaded.notes
+
+
+def test_a_run_among_the_pictures_is_none_of_them(tmp_path: Path) -> None:
+    flat(tmp_path / "a.png")
+    flat(tmp_path / "run" / "samples.png")
+    for name in ("settings.json", ".lock"):
+        (tmp_path / "run" / name).touch()
+    assert len(every(tmp_path)) == 1
+
+
+def test_archives_of_no_arrays_or_of_two_kinds_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("images", b"hello")
+    with pytest.raises(ValueError, match=r"a.npz: images must be images as uint8"):
+        data.load(path)
+    header = io.BytesIO()
+    shape = (10**6, 10**4, 10**4)
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("images.npy", header.getvalue())
+    with pytest.raises(ValueError, match=r"a.npz cannot be read as an .npz file"):
+        data.load(path)
+    np.savez(path, images=np.zeros((5, 16, 16), np.uint8), points=np.zeros((5, 2)))
+    with pytest.raises(ValueError, match="must hold one array called .*, got images, points"):
+        data.load(path)
+    np.savez(path, points=np.full((5, 2), 1e300))
+    with pytest.raises(ValueError, match=r"a.npz: points must be finite: row 0 is not, as float32"):
+        data.load(path)
+
+
+def test_classes_that_do_not_name_the_labels_are_said_to_be_left_out(tmp_path: Path) -> None:
+    for names in (["x", "y"], ["x", "x", "y"]):
+        np.savez(tmp_path / "a.npz", points=np.zeros((9, 2)), labels=np.arange(9) % 3, classes=np.array(names))
+        loaded = every(tmp_path / "a.npz")
+        assert loaded.classes == ("0", "1", "2") and "classes are left out" in loaded.notes[1]
+
+
+def test_nothing_is_no_name_of_a_folder() -> None:
+    for load in (data.load, recipes.load_data):
+        with pytest.raises(ValueError, match="='' is not known"):
+            load("")

@@ -99,6 +99,8 @@ def load(
         return replace(found, notes=(BUILT_IN.format(name),)) if Path(name).is_dir() else found
     if name == "docstrings":
         raise ValueError("name='docstrings' are texts, not tensors: call data.docstrings()")
+    if name == "":  # as a path it would be the folder one stands in
+        _check.one_of("name", name, names())
     path = Path(name).expanduser()
     if path.is_dir():
         own, notes = files.folder_of_images(path, split, fit if size == "fit" else size, files.cache(root))

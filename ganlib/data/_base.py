@@ -398,6 +398,7 @@ def clustered(dataset: Dataset, clusters: int, seed: int = 0) -> Dataset:
             x = F.adaptive_avg_pool2d(x, (min(14, x.shape[2]), min(14, x.shape[3])))
         return x.flatten(1).numpy()
 
+    seed %= 2**32  # what numpy takes
     some = torch.from_numpy(np.random.RandomState(seed).permutation(len(dataset))[: max(10_000, clusters)])
     compared = np.empty((len(some), points(some[:1]).shape[1]), np.float32)  # in one piece, as pictures come and go
     for start in range(0, len(some), CHUNK):

@@ -13,13 +13,14 @@ import os
 import re
 import warnings
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from statistics import median_low
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+_SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 #: What systems leave in folders, beside names that begin with a dot.
 _SYSTEM = {"@eadir", "__macosx", "__pycache__", "$recycle.bin", "lost+found", "thumbs.db", "desktop.ini"}
 _CACHED_FROM = 1_000_000  # bytes of files: less is decoded as fast as it is found
@@ -46,13 +47,18 @@ Read = tuple[Arrays, tuple[str, ...]]
 
 def cache(root: str | os.PathLike[str] | None = None) -> Path:
     """The folder where downloads and decoded pictures are kept."""
-    return Path(root or os.environ.get("GANLIB_DATA") or "~/.cache/ganlib").expanduser()
+    chosen = Path(root or os.environ.get("GANLIB_DATA") or "~/.cache/ganlib")
+    try:
+        return chosen.expanduser()
+    except RuntimeError:  # of a user without a home nothing is kept
+        return Path(os.devnull) / "ganlib"
 
 
 def folder_of_images(folder: Path, split: str, size: Size, root: Path) -> Read:
     skipped: Counter[str] = Counter()
     names = _pictures(folder, skipped)
-    places = sorted((e.name for e in os.scandir(folder) if e.is_dir() and not _is_system(e.name)), key=_natural)
+    places = sorted((e.name for e in os.scandir(folder) if os.path.isdir(e) and not _is_system(e.name)), key=_natural)
+    places = [place for place in places if not _is_run(folder / place)]
     groups = {place: found for place in places if (found := _pictures(folder / place, skipped))}
     empty = [place for place in places if place not in groups]
     if names and groups:
@@ -155,6 +161,11 @@ def _is_system(name: str) -> bool:
     return name.startswith(".") or name.lower() in _SYSTEM
 
 
+def _is_run(folder: Path) -> bool:
+    """Whether this is the folder of a run, whose samples.png is no picture of the data it stands among."""
+    return all((folder / name).exists() for name in ("settings.json", ".lock"))
+
+
 def _natural(name: str) -> tuple[list[str | int], str]:
     """So that 10 comes after 9."""
     return [int(piece) if piece.isdecimal() else piece for piece in re.split(r"(\d+)", name)], name
@@ -162,7 +173,10 @@ def _natural(name: str) -> tuple[list[str | int], str]:
 
 def _pictures(folder: Path, skipped: Counter[str]) -> list[str]:
     """The names of the pictures of a folder, sorted; visible files of other kinds are counted by their endings."""
-    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_file() and not _is_system(entry.name))
+    seen = [entry for entry in os.scandir(folder) if not _is_system(entry.name)]
+    names = sorted(entry.name for entry in seen if os.path.isfile(entry))
+    if broken := sum(entry.is_symlink() and not os.path.exists(entry) for entry in seen):
+        skipped["linked to nothing"] += broken
     endings = [os.path.splitext(name)[1].lower() for name in names]
     skipped.update(ending or "without ending" for ending in endings if ending not in _SUFFIXES)
     return [name for name, ending in zip(names, endings, strict=True) if ending in _SUFFIXES]
@@ -170,6 +184,12 @@ def _pictures(folder: Path, skipped: Counter[str]) -> list[str]:
 
 def _read(folder: Path, names: list[str], size: Size, root: Path) -> tuple[Tensor, tuple[str, ...]]:
     """These pictures as one uint8 tensor (N, C, H, W), decoded or found in the cache, and notes on them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\b")  # of details that do not matter, without the file's name
+        return _read_quietly(folder, names, size, root)
+
+
+def _read_quietly(folder: Path, names: list[str], size: Size, root: Path) -> tuple[Tensor, tuple[str, ...]]:
     array = _place(folder, names, size, root)
     if array is not None:
         with suppress(OSError, ValueError):  # not there, or not whole
@@ -266,7 +286,7 @@ def _headers(folder: Path, names: list[str], size: Size) -> tuple[tuple[int, int
         with Image.open(path) as image:
             _must_have_a_range(image)
             known = image.format != "PNG" or "exif" in image.info  # else it may stand behind the pixels
-            turned = image.format != "TIFF" and known and image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+            turned = image.format != "TIFF" and known and _orientation(image) in (5, 6, 7, 8)
             return image.size[::-1] if turned else image.size, image.mode in _GREY
 
     sizes, grey = Counter[tuple[int, int]](), True
@@ -334,6 +354,14 @@ def picture(path: str | os.PathLike[str]) -> Image.Image:
 _ORIENTATION = 0x0112  # its number in EXIF
 
 
+def _orientation(image: Image.Image) -> int:
+    """By its EXIF; 1, which is upright, where it has none or a damaged one: its pixels may be whole all the same."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # PIL raises nearly anything
+        return 1
+
+
 class Picture(NamedTuple):
     """A picture as it is meant to be seen.
 
@@ -362,14 +390,18 @@ def upright(image: Image.Image) -> Picture:
 
     _must_have_a_range(image)
     moving = getattr(image, "is_animated", False)
-    turned = image.getexif().get(_ORIENTATION, 1) in range(2, 9)
-    ImageOps.exif_transpose(image, in_place=True)
+    if image.format == "PNG":
+        image.load()  # its EXIF may stand behind the pixels, whose damage is not to be taken for the EXIF's
+    turned = _orientation(image) in range(2, 9)
+    if turned:
+        ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I"):
         values = np.asarray(image).astype(np.int64)
         if values.min() < 0 or values.max() > 65535:
             raise ValueError(f"its values go from {values.min()} to {values.max()}; 16-bit grey ends at 65535")
-        eight = ((values + 128) // 257).astype(np.uint8)
-        return Picture(Image.fromarray(eight), turned, False, int(values.max()), moving)
+        hidden = values == image.info.get("transparency", -1)
+        eight = np.where(hidden, 255, (values + 128) // 257).astype(np.uint8)
+        return Picture(Image.fromarray(eight), turned, bool(hidden.any()), int(values.max()), moving)
     grey, transparent = image.mode in _GREY, False
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -415,27 +447,37 @@ def _said(seen: Counter[str]) -> Iterator[str]:
         yield f"{seen['16 bit']} of 16-bit grey, their values (up to {seen['brightest']}) divided by 257{dark}"
 
 
+_KINDS = ("images", "points", "samples")
+"""What the samples of an archive may be called."""
+
+
 def npz(path: Path, split: str, size: int | Literal["fit"] | None) -> Read:
     try:
         archive = np.load(path, allow_pickle=False)
         if isinstance(archive, np.ndarray):
             raise ValueError("it holds one bare array")
         with archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            found = archive.files
+            arrays = {key: np.asanyarray(archive[key]) for key in (*_KINDS, "labels", "classes") if key in found}
+    except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zlib.error, zipfile.BadZipFile) as error:
         # Not numpy's own words for what is no archive: they advise to unpickle it.
         why = "it is none, or holds Python objects" if "pickle" in str(error) else error
-        raise ValueError(f"{path} cannot be read as an .npz file of plain arrays: {why}") from error
-    key = next((key for key in ("images", "points", "samples") if key in arrays), None)
-    if key is None:
         raise ValueError(
-            f"{path} must hold an array called images, points or samples, got {', '.join(sorted(arrays)) or 'nothing'}"
+            f"{path} cannot be read as an .npz file of plain arrays: {why}. numpy.savez(FILE, points=…) writes one"
+        ) from error
+    kinds = [key for key in _KINDS if key in arrays]
+    if len(kinds) != 1:
+        got = ", ".join(kinds or sorted(found)) or "nothing"
+        raise ValueError(
+            f"{path} must hold {'one' if kinds else 'an'} array called images, points or samples, got {got}"
         )
+    key = kinds[0]
     x = _samples(f"{path}: {key}", arrays[key])
-    y, classes = _labels(path, arrays["labels"], len(x), arrays.get("classes")) if "labels" in arrays else (None, ())
+    labels = arrays.get("labels")
+    y, classes, *left = (None, ()) if labels is None else _labels(path, labels, len(x), arrays.get("classes"))
     each = [len(x)] if y is None else y.bincount().tolist()
     held_out = sum(count // 5 for count in each)
-    notes = [_summary(len(x) - held_out, held_out, dict(zip(classes, each, strict=False)))]
+    notes = [_summary(len(x) - held_out, held_out, dict(zip(classes, each, strict=False))), *left]
     images = x.dim() == 4
     height, width = x.shape[2:] if images else (0, 0)
     if size == "fit":
@@ -445,17 +487,19 @@ def npz(path: Path, split: str, size: int | Literal["fit"] | None) -> Read:
     return part(path.stem, (x, y, classes), split, size), tuple(notes)
 
 
-def _labels(path: Path, labels: np.ndarray, n: int, names: np.ndarray | None) -> tuple[Tensor, tuple[str, ...]]:
-    """Labels from 0 without gaps; the classes are called as `names` has them, or as the file numbers them."""
+def _labels(path: Path, labels: np.ndarray, n: int, names: np.ndarray | None) -> tuple[Any, ...]:
+    """Labels from 0 without gaps; the classes, called as `names` has them, or as the file numbers them; notes."""
     if labels.shape != (n,) or labels.dtype.kind not in "iu" or labels.min() < 0:
         raise ValueError(
             f"{path}: labels must be {n} whole numbers from 0, got {labels.dtype} of shape {labels.shape}"
             + (f" from {labels.min()}" if labels.size and labels.dtype.kind in "iuf" else "")
         )
-    values, y = np.unique(labels, return_inverse=True)
-    named = names is not None and names.ndim == 1 and names.dtype.kind == "U" and int(values.max()) < len(names)
-    called = [str(names[value]) if names is not None and named else str(value) for value in values]
-    return torch.from_numpy(y.astype(np.int64)), tuple(called)
+    values, numbered = np.unique(labels, return_inverse=True)
+    y, most = torch.from_numpy(numbered.astype(np.int64)), int(values.max())
+    if names is None or names.dtype.kind != "U" or not most < names.size == len(np.unique(names)):
+        left = [] if names is None else [f"classes are left out: they must be different names of the labels 0 … {most}"]
+        return y, tuple(str(value) for value in values), *left
+    return y, tuple(str(names.reshape(-1)[value]) for value in values)
 
 
 def _samples(what: str, array: np.ndarray) -> Tensor:
@@ -465,7 +509,9 @@ def _samples(what: str, array: np.ndarray) -> Tensor:
     if array.dtype == np.uint8:
         return image_layout(what, torch.from_numpy(array))
     if array.dtype.kind != "f" or array.ndim != 2:
-        raise ValueError(f"{what} must be images (uint8) or points (N, D) as floats, {got}")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{what} must be finite: row {int(np.flatnonzero(~np.isfinite(array).all(1))[0])} is not")
-    return torch.from_numpy(array.astype(np.float32))
+        raise ValueError(f"{what} must be images as uint8, from 0 to 255, or points (N, D) as floats, {got}")
+    with np.errstate(over="ignore"):
+        points = array.astype(np.float32)
+    if not (finite := np.isfinite(points).all(1)).all():
+        raise ValueError(f"{what} must be finite: row {int(np.flatnonzero(~finite)[0])} is not, as float32")
+    return torch.from_numpy(points)
