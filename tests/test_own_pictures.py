@@ -221,7 +221,7 @@ def test_classes_are_in_natural_order(tmp_path: Path) -> None:
     assert loaded.classes == ("1", "2", "9", "10") and loaded.y is not None
     means = [loaded.x[loaded.y == k].float().mean().item() for k in range(4)]
     assert means == [20, 40, 180, 200]
-    assert loaded.notes[0] == "16 train, 4 held out, 4 classes (1 5, 2 5, 9 5, 10 5)"
+    assert loaded.notes[0] == "16 train, 4 held out, 4 classes (1: 5, 2: 5, 9: 5, 10: 5)"
 
 
 @pytest.mark.parametrize("values", [range(1, 11), (0, 5), (7,)])

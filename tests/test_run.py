@@ -407,7 +407,7 @@ def test_labels_with_gaps_are_numbered_anew_and_called_as_they_were(tmp_path: Pa
     images = np.random.default_rng(0).integers(0, 256, (40, 16, 16), dtype=np.uint8)
     np.savez(tmp_path / "own.npz", images=images, labels=np.arange(40) % 2 * 5)
     assert run("train", tmp_path / "own.npz", "--steps", 1, "--out", tmp_path / "r") == 0
-    assert "2 classes (0, 5)" in capsys.readouterr().out
+    assert "2 classes (0: 20, 5: 20)" in capsys.readouterr().out
     assert run("sample", tmp_path / "r", "-n", 2, "--labels", "5", "--out", tmp_path / "s.npz") == 0
     with np.load(tmp_path / "s.npz") as arrays:
         assert arrays["labels"].tolist() == [1, 1] and arrays["classes"].tolist() == ["0", "5"]

@@ -101,7 +101,7 @@ def _split(
 
 def _summary(train: int, test: int, classes: dict[str, int]) -> str:
     """How many there are of each part, and of each class, parts together."""
-    each = [f"{name} {count}" for name, count in classes.items()]
+    each = [f"{name}: {count}" for name, count in classes.items()]
     named = ", ".join(each if len(each) <= 12 else (*each[:10], "…", each[-1]))
     return f"{train} train, {test} held out" + (
         f", {len(each)} class{'es' * (len(each) > 1)} ({named})" if classes else ""
