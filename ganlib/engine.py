@@ -237,7 +237,7 @@ class Game:
         self.unfinished: dict[str, Any] = {}  # of a round that a loss without a number ended: turns played, and losses
         self.scalers = {n: torch.amp.GradScaler(self.device.type) for n in self.players if precision == "fp16"}
         self._fraction = 0.0  # of the seconds of a play
-        self._stop = self._torn = False
+        self._stop = False
         self._annealed: dict[str, tuple[Optimizer, list[float]]] = {}  # the rates that anneal set last
         self._described = {name: (p.optimizer, _describe(p.optimizer)) for name, p in self.players.items()}
         try:
@@ -336,7 +336,7 @@ class Game:
                 where it follows the clock, another argument that is not as above, a loss or `watch` that returns
                 something else than it should, or rates that something else than `anneal` has set.
             NonFiniteLoss: names the step and the player. Parameters are the last good ones; play, or a save and a
-                resume, goes on with the turn that failed, as after any error in a loss.
+                resume, goes on with the turn that failed, as after any error in a loss, a step or `after`.
             KeyboardInterrupt: after Ctrl-C, at the end of the round: the game can be used and played on.
         """
         if (steps is None) == (seconds is None):
@@ -406,7 +406,7 @@ class Game:
                         self.save(save)
                         saved = self.step
             finally:
-                if save is not None and not self._torn and (saved != self.step or self.unfinished):
+                if save is not None and (saved != self.step or self.unfinished):
                     self.save(save)
             if ended and not interrupted():
                 raise KeyboardInterrupt  # another process was told to stop
@@ -463,10 +463,12 @@ class Game:
                 for key, value in self._turn(name, player, turn).items():
                     losses[key] = losses.get(key, 0.0) + value / player.turns
             except BaseException:  # the turn was not played: the next play, or a run resumed, begins with it
-                if not self._torn:
-                    for buffer, before in zip(self._buffers, kept, strict=True):
-                        buffer.copy_(before)
-                    self.unfinished = {"turns": position, "losses": losses}
+                for buffer, before in zip(self._buffers, kept, strict=True):
+                    buffer.copy_(before)
+                if name in self.scalers:  # in the middle of a turn it takes no other
+                    scale, self.scalers[name] = self.scalers[name].state_dict(), torch.amp.GradScaler(self.device.type)
+                    self.scalers[name].load_state_dict(scale)
+                self.unfinished = {"turns": position, "losses": losses}
                 raise
         self.unfinished = {}
         if self.average is not None:
@@ -530,15 +532,15 @@ class Game:
             self._must_be_finite(name, "gradient", length)
         if player.clip is not None:
             nn.utils.clip_grads_with_norm_(moved, player.clip, norm)
-        self._torn = True  # until the step is whole
-        if scaler is None:
-            player.optimizer.step()
-        else:
-            scaler.step(player.optimizer)
+        with _whole(player):
+            if scaler is None:
+                player.optimizer.step()
+            else:
+                scaler.step(player.optimizer)
+            if player.after is not None:
+                player.after(player.net)
+        if scaler is not None:
             scaler.update()
-        if player.after is not None:
-            player.after(player.net)
-        self._torn = False
         return {
             f"{name}.{term}" if i else name: number for i, (term, number) in enumerate(zip(sums, numbers, strict=True))
         }
@@ -681,6 +683,26 @@ def _terms(name: str, result: Any) -> dict[str, Tensor]:
             f"got {', '.join(got) or 'an empty dict'}"
         )
     return {name: value.reshape(()) for name, value in terms.items()}
+
+
+@contextmanager
+def _whole(player: Player) -> Iterator[None]:
+    """Where a player steps: an error leaves its parameters and its optimizer as they were."""
+    optimizer = player.optimizer
+    state = {w: dict(held) for w, held in optimizer.state.items()}
+    groups = [dict(group) for group in optimizer.param_groups]
+    remembered = [v for held in state.values() for v in held.values() if isinstance(v, Tensor)]
+    live = [w.detach() for w in [*player.net.parameters(), *remembered]]
+    kept = torch._foreach_clone(live)
+    try:
+        yield
+    except BaseException:
+        torch._foreach_copy_(live, kept)
+        optimizer.state.clear()
+        optimizer.state.update(state)
+        for group, before in zip(optimizer.param_groups, groups, strict=True):
+            group.update(before)
+        raise
 
 
 def _parts(batch: Batch, parts: int) -> Iterator[Batch]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,6 +25,7 @@ from ganlib import (
     penalties,
     schedule,
 )
+from ganlib.data import source
 from ganlib.engine import _parts
 
 from .tiny import TinyDiscriminator, TinyGenerator, everything, same, tiny_data, tiny_game
@@ -370,6 +372,47 @@ def test_an_error_in_a_loss_leaves_the_turn_to_be_played(tmp_path: Path):
         assert same(everything(each), everything(whole)) and each.history.losses == whole.history.losses
 
 
+@pytest.mark.parametrize("where", ["after", "step"])
+@pytest.mark.parametrize("round_", [0, 2])  # before the optimizer remembers anything, and later
+def test_an_error_in_the_middle_of_a_turn_leaves_the_turn_to_be_played(tmp_path: Path, where: str, round_: int):
+    game, whole, failing = own_game(), own_game(), [True]
+    player = game.players["discriminator"]
+
+    def fails_once(*_: object) -> None:
+        if game.step == round_ and failing:
+            failing.clear()
+            with torch.no_grad():
+                next(player.net.parameters()).zero_()
+            raise RuntimeError("a stranger's")
+
+    if where == "after":
+        player.after = fails_once
+    else:
+        player.optimizer.register_step_post_hook(fails_once)
+    with pytest.raises(RuntimeError, match="a stranger's"):
+        game.play(5, progress=False, save=tmp_path)
+    game.save(tmp_path, "by_hand")
+    last, by_hand = own_game().resume(tmp_path), own_game().resume(tmp_path, "by_hand")
+    whole.play(5, progress=False)
+    for each in (game, last, by_hand):
+        each.play(5 - each.step, progress=False)
+        assert same(everything(each), everything(whole)) and each.history.losses == whole.history.losses
+
+
+def test_in_fp16_play_goes_on_after_a_loss_without_a_number():
+    game, failing = tiny_game(precision="fp16"), [True]
+    loss = game.players["generator"].loss
+    game.players["generator"].loss = lambda b: (
+        loss(b) * (math.nan if b.step == 1 and failing and failing.pop() else 1.0)
+    )  # type: ignore[operator]
+    with pytest.raises(NonFiniteLoss):
+        game.play(3, progress=False)
+    game.play(2, progress=False)
+    whole = tiny_game(precision="fp16")
+    whole.play(3, progress=False)
+    assert same(everything(game), everything(whole))
+
+
 def test_columns_of_the_history_stand_in_the_order_of_the_losses(tmp_path: Path):
     game = own_game()
     loss = game.players["discriminator"].loss
@@ -623,3 +666,68 @@ def test_data_in_an_order_of_their_own_are_said_when_a_run_goes_on(tmp_path: Pat
     game().play(1, progress=False, save=tmp_path)
     with pytest.warns(UserWarning, match="draw in an order of their own: going on is not exact"):
         game().resume(tmp_path)
+
+
+# ---- classes without names -------------------------------------------------------------------------------------------
+
+
+class Labelled(torch.utils.data.Dataset[tuple[Tensor, int]]):
+    """Points that are found one by one, with a label each."""
+
+    def __len__(self) -> int:
+        return 100
+
+    def __getitem__(self, i: int) -> tuple[Tensor, int]:
+        return tiny_data()[i] + torch.rand(2), i % 3
+
+
+class Draws:
+    """A source of one's own, with labels."""
+
+    name = "own"
+
+    def draw(self, n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        return torch.rand(n, 2, generator=rng), torch.randint(3, (n,), generator=rng)
+
+
+Y = torch.arange(100) % 3
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        (tiny_data(), Y),
+        (tiny_data().numpy(), Y.numpy()),
+        torch.utils.data.TensorDataset(tiny_data(), Y),
+        torch.utils.data.Subset(torch.utils.data.TensorDataset(tiny_data(), Y), range(50)),
+        torch.utils.data.DataLoader(torch.utils.data.TensorDataset(tiny_data(), Y), batch_size=10),
+        Labelled(),
+        [(x, int(y)) for x, y in zip(tiny_data(), Y, strict=True)],
+    ],
+    ids=["tensors", "arrays", "TensorDataset", "Subset", "DataLoader", "Dataset", "list"],
+)
+def test_labelled_data_whose_classes_have_no_names_are_labelled(data: Any):
+    state = torch.get_rng_state()
+    assert source(data).count_classes() == 3
+    assert torch.equal(torch.get_rng_state(), state) or isinstance(data, torch.utils.data.DataLoader)
+    pair = nets.MLPGenerator(latent=2, width=8, classes=3), nets.MLPDiscriminator(width=8, classes=3)
+    game = games.conditional_gan(*pair, data, batch=16)
+    game.play(1, progress=False)
+    assert game.snapshot().classes == ("0", "1", "2") and game.sample(4, labels="2").shape == (4, 2)
+    heads = nets.TwoHeaded(nets.MLPDiscriminator(width=8), 3)
+    games.ac_gan(nets.MLPGenerator(latent=2, width=8, classes=3), heads, data, batch=16).play(1, progress=False)
+
+
+def test_labels_that_do_not_count_classes_are_refused_where_classes_are_asked_for():
+    pair = nets.MLPGenerator(latent=2, width=8, classes=3), nets.MLPDiscriminator(width=8, classes=3)
+    for data in ((tiny_data(), Y + 1), torch.utils.data.TensorDataset(tiny_data(), Y + 1)):
+        with pytest.raises(ValueError, match="must count the classes from 0 without gaps, got 1, 2, 3: renumber them"):
+            games.conditional_gan(*pair, data, batch=16)
+        games.gan(TinyGenerator(), TinyDiscriminator(), data, batch=16).play(1, progress=False)
+    with pytest.raises(ValueError, match="data own have labels, but nobody says of how many classes: give them an"):
+        games.conditional_gan(*pair, Draws(), batch=16)
+    named = Draws()
+    named.classes = ("a", "b", "c")  # type: ignore[attr-defined]
+    assert games.conditional_gan(*pair, named, batch=16).snapshot().classes == ("a", "b", "c")
+    with pytest.raises(ValueError, match="data have no labels"):
+        games.conditional_gan(*pair, torch.utils.data.TensorDataset(tiny_data()), batch=16)

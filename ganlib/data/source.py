@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from .. import _check
 from ._base import draw_index, image_layout, warn_of_range
@@ -64,7 +64,7 @@ class Feed:
     Attributes:
         name: what the data are called, with their number.
         size: how many there are, or None where they never end.
-        classes: names of the classes, empty where there are none or nobody says.
+        classes: names of the classes, empty where there are none or nobody says; see `count_classes`.
         exact: whether a batch follows from rng alone, so that a run that is resumed sees what it would have seen.
         paired: whether input i belongs to real i; None where there are no inputs.
     """
@@ -77,6 +77,32 @@ class Feed:
     classes: tuple[str, ...] = ()
     exact: bool = True
     paired: bool | None = None
+    _labels: Callable[[], Tensor] | None = None
+
+    def count_classes(self) -> int | None:
+        """How many classes the labels count, None without labels. Those of a torch data set whose classes have no
+        names are looked through for it, once.
+
+        Raises:
+            ValueError: they do not count from 0 without gaps, or there is no end to them and nobody says.
+        """
+        if self.draw(1, torch.Generator()).labels is None:
+            return None
+        if self._labels is not None:
+            found = self._labels().unique().tolist()
+            if found != [*range(len(found))]:
+                few = ", ".join(map(str, found if len(found) <= 8 else [*found[:7], "…", found[-1]]))
+                raise ValueError(
+                    f"labels of {self.name} must count the classes from 0 without gaps, got {few}: renumber them, "
+                    f"y = torch.unique(y, return_inverse=True)[1]"
+                )
+            return len(found)
+        if not self.classes:
+            raise ValueError(
+                f"data {self.name} have labels, but nobody says of how many classes: give them an attribute classes, "
+                f"the names of these"
+            )
+        return len(self.classes)
 
     def draw(self, n: int, rng: torch.Generator) -> Drawn:
         """Draw n samples, with replacement where their number is known: n may exceed it.
@@ -166,7 +192,7 @@ def source(data: Any, device: torch.device | str = "cpu", dtype: torch.dtype = t
             return x[index], y[index]
 
         classes = tuple(str(k) for k in range(int(y.max()) + 1))
-        return feed(f"tensor {tuple(x.shape)} with labels", len(x), draw_labelled, classes=classes)
+        return feed(f"tensor {tuple(x.shape)} with labels", len(x), draw_labelled, classes=classes, _labels=lambda: y)
     if isinstance(data, Tensor | np.ndarray):
         rows = _samples(data, dtype).to(device)
         return feed(
@@ -195,8 +221,8 @@ def source(data: Any, device: torch.device | str = "cpu", dtype: torch.dtype = t
     size = _length(data.dataset if isinstance(data, DataLoader) else data)
     named = name if size is None else f"{name} ({size})"
     if isinstance(data, DataLoader | IterableDataset) or not (size and hasattr(data, "__getitem__")):
-        return feed(named, size, _batches(data, name), classes=_classes(data), exact=False)
-    return feed(named, size, _items(data, name, size), classes=_classes(data))
+        return feed(named, size, _batches(data, name), **_named(data, name), exact=False)
+    return feed(named, size, _items(data, name, size), **_named(data, name))
 
 
 def _is_labelled(data: Any) -> bool:
@@ -242,12 +268,23 @@ def _length(data: Any) -> int | None:
         return None
 
 
-def _classes(data: Any) -> tuple[str, ...]:
-    """As torchvision's sets call them, also those inside a loader or a subset."""
-    found = getattr(data, "classes", None)
-    if found is None:
-        return _classes(data.dataset) if hasattr(data, "dataset") else ()
-    return tuple(str(name) for name in found)
+def _named(data: Any, name: str) -> dict[str, Any]:
+    """The classes as torchvision's sets call them, also those inside a loader or a subset, or where to find labels."""
+    if (found := getattr(data, "classes", None)) is not None:
+        return {"classes": tuple(str(called) for called in found)}
+    if hasattr(data, "dataset") and (inner := _named(data.dataset, name)).get("classes"):
+        return inner
+    rows = data.dataset if isinstance(data, DataLoader) else data
+    if isinstance(rows, IterableDataset) or not (_length(rows) and hasattr(rows, "__getitem__")):
+        return {}
+    return {"_labels": lambda: _every_label(rows, name)}
+
+
+def _every_label(data: Any, name: str) -> Tensor:
+    if isinstance(data, TensorDataset):
+        return data.tensors[1]
+    with _keyed(0):  # of transforms that draw
+        return torch.tensor([_label(data[i][1], name) for i in range(len(data))])
 
 
 def _items(data: Any, name: str, size: int) -> Callable[[int, torch.Generator], tuple[Tensor, ...]]:

@@ -256,9 +256,8 @@ def labels_for(net: Callable[..., Any], batch: Batch) -> tuple[Tensor, ...]:
 
 
 def classes_of(data: Any) -> int | None:
-    """How many classes the data's labels count, None for data without labels, or without names for them."""
-    feed = source(data)
-    return len(feed.classes) or None if feed.draw(1, torch.Generator()).labels is not None else None
+    """How many classes the data's labels count, None for data without labels; see `data.Feed.count_classes`."""
+    return source(data).count_classes()
 
 
 def conditional(data: Any, **nets: nn.Module) -> bool:

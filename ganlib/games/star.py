@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from .. import _check, losses
 from ..engine import Batch, Game
 from ..penalties import Critic
-from .contest import Adversary, Options, Penalties, Table, must_make, two
+from .contest import Adversary, Options, Penalties, Table, classes_of, must_make, two
 from .translation import must_judge, weights_of
 
 _DOMAINS = "(logits, logits of the domains), such as nets.DomainDiscriminator"
@@ -57,8 +57,8 @@ def star_gan(
     Raises:
         ValueError, TypeError: naming the argument, what came, and what would be right.
     """
-    count = len(getattr(data, "classes", ()))
-    if getattr(data, "y", None) is None or not count:
+    count = classes_of(data)
+    if count is None:
         raise ValueError("data have no labels; this game translates between their classes")
     for role, net in (("generator", generator), ("discriminator", discriminator)):
         if getattr(net, "classes", count if role == "discriminator" else None) != count:
