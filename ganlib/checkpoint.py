@@ -134,12 +134,12 @@ def resume(
     ]
     if elsewhere:
         stored |= {key: mine[key] for key in _OF_THE_MACHINE}
-    elif moved and _differences(stored, mine) == moved:
+    elif moved and differences(stored, mine) == moved:
         raise CheckpointError(
             f"{path} was made elsewhere: {', '.join(moved)}. resume(…, elsewhere=True), or --elsewhere, goes on here, "
             f"with numbers that agree within rounding only"
         )
-    if different := _differences(stored, mine):
+    if different := differences(stored, mine):
         raise CheckpointError(f"{path} was saved under other settings: {different[0]}")
     now = state(game)
     same_tensors(path, {k: v for k, v in tensors.items() if not k.startswith(("optimizer.", "history."))}, now)
@@ -319,11 +319,11 @@ def _digest(text: str, tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _differences(stored: Any, mine: Any, name: str = "") -> list[str]:
+def differences(stored: Any, mine: Any, name: str = "") -> list[str]:
     """The settings that differ, in words."""
     if isinstance(stored, dict) and isinstance(mine, dict):
         keys = sorted(stored.keys() | mine.keys())
-        return [line for k in keys for line in _differences(stored.get(k), mine.get(k), f"{name}.{k}".lstrip("."))]
+        return [line for k in keys for line in differences(stored.get(k), mine.get(k), f"{name}.{k}".lstrip("."))]
     return [] if stored == mine else [f"{name} was {stored!r}, now {mine!r}"]
 
 
