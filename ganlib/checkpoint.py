@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import inspect
 import json
 import math
 import os
@@ -51,12 +52,14 @@ def save(game: Game, folder: str | Path, name: str = "last") -> Path:
         The path written. Where several processes play, only the first writes.
 
     Raises:
+        FileExistsError: it is there and neither written by this game nor resumed.
         OSError: the folder cannot be written or the disk is full; an earlier checkpoint is kept.
         TypeError: `watch` returned what JSON cannot hold (a tensor, a figure).
     """
     path = Path(folder) / f"{name}.safetensors"
     if world()[0] > 0:
         return path  # the first process writes, for all
+    must_be_free(game, folder, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = dict(state(game))
     memory: dict[str, Any] = {}
@@ -69,6 +72,7 @@ def save(game: Game, folder: str | Path, name: str = "last") -> Path:
                     memory[f"{player}.{index}.{key}"] = value
     for term, losses in game.history.losses.items():
         tensors[f"history.{term}"] = torch.tensor(losses, dtype=torch.float64)
+    now = hidden(game)
     facts = {
         "format": FORMAT,
         "step": game.step,
@@ -83,14 +87,31 @@ def save(game: Game, folder: str | Path, name: str = "last") -> Path:
         "frozen": {n: [k for k, w in p.net.named_parameters() if not w.requires_grad] for n, p in game.players.items()},
         "resting": {n: _resting(p.net) for n, p in game.players.items()},
         "settings": game.settings,
+        "hidden": now,
+        "moved": _moved(game, now),
         "generator": {"player": game.generating, **game.snapshot().describe()},
     }
     write(path, tensors, facts)
+    game.folders.add(path.parent.resolve())
     return path
+
+
+def must_be_free(game: Game, folder: str | Path, *names: str) -> None:
+    """Refuse a folder that holds a checkpoint of these names which this game has neither written nor resumed."""
+    if world()[0] > 0 or Path(folder).resolve() in game.folders:
+        return
+    for path in (Path(folder) / f"{name}.safetensors" for name in names):
+        if path.exists():
+            raise FileExistsError(
+                f"{path} is of another run, which this game would replace: go on with it by game.resume"
+                f"({str(folder)!r}), save to another folder, or delete it"
+            )
 
 
 #: Settings of the machine, not of the game: under others its numbers agree within rounding only.
 _OF_THE_MACHINE = ("device", "threads", "precision")
+_ELSEWHERE = (*_OF_THE_MACHINE, "data_digest")
+"""And what `elsewhere` forgives: a picture, say, is decoded otherwise by another library."""
 
 
 def resume(
@@ -109,8 +130,9 @@ def resume(
         game: made like the one that was saved.
         folder: of the run.
         name: of the file, without its ending.
-        elsewhere: go on where the run was not made, on another device or number of threads or in another precision.
-            It is then not exact any more, and says so in a warning.
+        elsewhere: go on where the run was not made, on another device or number of threads or in another precision,
+            or with data of the same name and shape whose numbers differ (of data sets of torch, loaders and sources of
+            one's own only name and number are known). It is then not exact any more, and says so in a warning.
         lr: go on at this learning rate, or at these, by player, instead of those the run had.
 
     Raises:
@@ -127,20 +149,27 @@ def resume(
         for player in stored["players"].keys() & mine["players"].keys():
             for optimizer in (stored["players"][player]["optimizer"], mine["players"][player]["optimizer"]):
                 optimizer.pop("lr", None)
+    for player, seat in mine["players"].items():
+        if "groups" not in stored["players"].get(player, {}).get("optimizer", {}):  # of an older checkpoint
+            seat["optimizer"].pop("groups", None)
+    stored.setdefault("data_digest", mine["data_digest"])  # not in older checkpoints
     if stored.setdefault("processes", 1) != mine["processes"]:  # equal within rounding, and so allowed
         stored |= {key: mine[key] for key in ("processes", "threads")}
     moved = [
         f"{key} was {stored.get(key)!r}, now {mine[key]!r}" for key in _OF_THE_MACHINE if stored.get(key) != mine[key]
     ]
+    if stored["data_digest"] != mine["data_digest"]:
+        moved.append(f"other data: {mine['data']} of other numbers than the run was played on")
     if elsewhere:
-        stored |= {key: mine[key] for key in _OF_THE_MACHINE}
-    elif moved and differences(stored, mine) == moved:
+        stored |= {key: mine[key] for key in _ELSEWHERE}
+    elif moved and not differences(stored | {key: mine[key] for key in _ELSEWHERE}, mine):
         raise CheckpointError(
             f"{path} was made elsewhere: {', '.join(moved)}. resume(…, elsewhere=True), or --elsewhere, goes on here, "
-            f"with numbers that agree within rounding only"
+            f"with numbers that agree within rounding only, or as far as the data do"
         )
     if different := differences(stored, mine):
         raise CheckpointError(f"{path} was saved under other settings: {different[0]}")
+    kept_by_nobody = _compare_hidden(path, facts, game)
     now = state(game)
     same_tensors(path, {k: v for k, v in tensors.items() if not k.startswith(("optimizer.", "history."))}, now)
     histories = {k.removeprefix("history."): v for k, v in tensors.items() if k.startswith("history.")}
@@ -166,13 +195,87 @@ def resume(
     for player, scaler in game.scalers.items():
         scaler.load_state_dict(facts["scalers"].get(player, {}))
     game.step, game.unfinished = facts["step"], facts["round"]
+    game.folders.add(path.parent.resolve())
     game.history.losses = {key: histories[key].tolist() for key in sorted(histories, key=facts["terms"].index)}
     game.history.watched, game.history.seconds = facts["watched"], facts["seconds"]
     if not game.source.exact:
         warnings.warn(f"data {game.source.name} draw in an order of their own: going on is not exact", stacklevel=3)
+    for line in kept_by_nobody:
+        warnings.warn(f"{line}: it changed while the game was played, and is not kept with a run", stacklevel=3)
     if elsewhere and moved:
         warnings.warn(f"going on elsewhere, not exactly: {', '.join(moved)}", stacklevel=3)
     return game
+
+
+def hidden(game: Game) -> dict[str, Any]:
+    """What the parts of a game are set to within, by name: the class and the plain attributes of each module of a
+    network, a loss or the memory (p of a Dropout …), the numbers that a loss closes over, and those of a scheduler."""
+    found: dict[str, Any] = {}
+    seen = {id(module) for player in game.players.values() for module in player.net.modules()}
+    for name, player in game.players.items():
+        found |= _attributes(f"{name}.net", player.net)
+        for key, part in _closed_over(player.loss).items():
+            if isinstance(part, torch.nn.Module) and id(part) not in seen:
+                seen.add(id(part))
+                found |= _attributes(f"{name}.loss{key}", part)
+            elif type(part) in (int, float):  # a flag is no hyperparameter
+                found[f"{name}.loss{key}"] = part
+        if player.scheduler is not None:
+            found |= _leaves(f"{name}.scheduler", player.scheduler.state_dict())
+    for name, module in game.memory.items():
+        found |= _attributes(f"memory.{name}", module)
+    return {key: value for key, value in json.loads(json.dumps(found)).items() if value == value}
+
+
+def _attributes(root: str, net: torch.nn.Module) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, module in net.named_modules():
+        at = f"{root}.{name}" if name else root
+        plain = {k: v for k, v in vars(module).items() if not k.startswith("_") and k != "training" and _is_plain(v)}
+        unsaved = {k: b for k, b in module.named_buffers(recurse=False) if k in module._non_persistent_buffers_set}
+        plain |= {k: b.tolist() for k, b in unsaved.items() if b.numel() <= 16}  # a count, a rate
+        found |= {f"{at}.class": type(module).__name__, **{f"{at}.{k}": v for k, v in plain.items()}}
+    return found
+
+
+def _is_plain(value: Any) -> bool:
+    return all(map(_is_plain, value)) if isinstance(value, tuple) else isinstance(value, bool | int | float | str)
+
+
+def _closed_over(loss: Any) -> dict[str, Any]:
+    """A module that is the loss or whose method it is, by the name ""; what a function closes over, by its names."""
+    owner = getattr(loss, "__self__", loss)
+    if isinstance(owner, torch.nn.Module):
+        return {"": owner}
+    return {f".{k}": v for k, v in inspect.getclosurevars(loss).nonlocals.items()} if inspect.isfunction(loss) else {}
+
+
+def _leaves(name: str, value: Any) -> dict[str, Any]:
+    """The plain values of nested mappings and lists."""
+    if isinstance(value, dict | list):
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        return {k: v for key, inner in items for k, v in _leaves(f"{name}.{key}", inner).items()}
+    return {name: value} if _is_plain(value) else {}
+
+
+def _moved(game: Game, now: dict[str, Any]) -> list[str]:
+    """What is not as it was when the game was made, or first played."""
+    return [key for key, value in now.items() if game.made.setdefault(key, value) != value]
+
+
+def _compare_hidden(path: Path, facts: dict[str, Any], game: Game) -> list[str]:
+    """Refuse what is set otherwise within a part; what moved in play is returned where no scheduler keeps it."""
+    stored, mine = facts.get("hidden", {}), hidden(game)
+    free = {*facts.get("moved", ()), *_moved(game, mine)}
+    shared = {k for k in stored.keys() & mine.keys() if stored[k] != mine[k]}
+    built = {k for k in stored.keys() ^ mine.keys() if k.endswith(".class")} if stored else set()
+    for key in sorted((shared | built) - free):
+        raise CheckpointError(f"{path} was saved under other settings: {_of(key, stored, mine)}")
+    return [f"{path}: {_of(key, stored, mine)}" for key in sorted(shared & free) if ".scheduler." not in key]
+
+
+def _of(key: str, stored: dict[str, Any], mine: dict[str, Any]) -> str:
+    return f"{key} was {stored.get(key)!r}, now {mine.get(key)!r}"
 
 
 def _resting(net: torch.nn.Module) -> list[str]:
@@ -273,6 +376,8 @@ def _sound(path: Path, facts: Any) -> None:
     for key in ("round", "optimizers", "rates", "schedulers", "scalers", "frozen", "resting", "settings", "generator"):
         if not isinstance(facts.get(key), dict):
             raise CheckpointError(f"{path}: {key} must be a mapping, got {type(facts.get(key)).__name__}")
+    if not isinstance(facts.get("hidden", {}), dict) or not isinstance(facts.get("moved", []), list):
+        raise CheckpointError(f"{path}: hidden must be a mapping, and moved a list")
     begun = facts["round"]
     if begun and not (type(begun.get("turns")) is int and isinstance(begun.get("losses"), dict)):
         raise CheckpointError(f"{path}: round must be empty, or turns and losses, got {begun!r}")

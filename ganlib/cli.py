@@ -153,6 +153,11 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="from the checkpoint nearest to real digits (runs on digits and mnist keep one) instead of the last",
     )
+    parser.add_argument(
+        "--network",
+        metavar="MODULE:NAME",
+        help="of a generator of your own: what makes its network, such as own:Generator of own.py in this folder",
+    )
 
 
 def _number(text: str) -> int | float:
@@ -339,7 +344,7 @@ def _sample(options: argparse.Namespace) -> int:
     seed = _refused(positive_int, "--seed", options.seed, minimum=0)
     _must_be_ours(out, options.out.endswith(("/", os.sep)) or out.is_dir())
     run = Run(Path(options.run))
-    made, _ = run.generator("best" if options.best else "last")
+    made, _ = run.generator("best" if options.best else "last", options.network)
     labels = _refused(spread_labels, _labels(options.labels, made), n, made.classes)
     if "inputs" in made.takes:
         samples = made.translate(_refused(run.reference().inputs, n), labels, seed=seed)
@@ -441,7 +446,7 @@ def _export(options: argparse.Namespace) -> int:
     _must_be_writable(out)
     if out.exists():
         raise BadInput(f"--out {out} exists: choose another name")
-    made, step = Run(Path(options.run)).generator("best" if options.best else "last")
+    made, step = Run(Path(options.run)).generator("best" if options.best else "last", options.network)
     export.onnx(made, out)
     print(f"the generator{'' if step is None else f' of round {step}'} is in {out}")
     return 0

@@ -124,14 +124,22 @@ def everyone(facts: object) -> list[Any]:
     return said
 
 
-def agree(interrupted: bool, stopped: bool, seconds: float, device: torch.device) -> tuple[bool, bool, float]:
-    """Whether any process is interrupted, or stopped, and the first one's clock: all end after the same round."""
+def agree(
+    interrupted: bool, stopped: bool, seconds: float, seen: list[Any], device: torch.device
+) -> tuple[bool, bool, float, list[Any]]:
+    """Whether any process is interrupted, or stopped, the first one's clock, and what it has seen: all end after the
+    same round, with one record."""
     rank, size = world()
     if size == 1:
-        return interrupted, stopped, seconds
-    said = torch.tensor([float(interrupted), float(stopped), seconds if rank == 0 else 0.0], device=device)
-    dist.all_reduce(said)
-    return bool(said[0] > 0), bool(said[1] > 0), float(said[2])
+        return interrupted, stopped, seconds, seen
+    first = rank == 0
+    said = [float(interrupted), float(stopped), seconds if first else 0.0, float(len(seen)) if first else 0.0]
+    heard = torch.tensor(said, device=device)
+    dist.all_reduce(heard)
+    box = [seen]
+    if heard[3] > 0:
+        dist.broadcast_object_list(box, 0, device=device)
+    return bool(heard[0] > 0), bool(heard[1] > 0), float(heard[2]), box[0] if heard[3] > 0 else []
 
 
 def as_one(rows: int) -> AbstractContextManager[object]:

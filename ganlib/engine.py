@@ -21,10 +21,12 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -33,7 +35,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from . import checkpoint, compute, distributed
 from ._check import finite, one_of, positive_int
-from .data.source import source
+from .data.source import fingerprint, source
 from .generator import Generator, Prior
 from .history import History
 from .schedule import cosine
@@ -158,6 +160,8 @@ class Game:
         step: rounds played so far.
         history: a `History` of them.
         settings: all that a run must be resumed under.
+        made: what its parts were set to within when it was made, by name; see `checkpoint.hidden`.
+        folders: those it was saved to or resumed from, whose checkpoints it may replace.
         data, batch, latent, prior, seed, averaging, anneal, device, precision: as given, defaults filled in.
 
     Raises:
@@ -210,6 +214,7 @@ class Game:
         self.generating, self.generator = generator, self.players[generator].net
         for name, player in self.players.items():
             _must_move(name, player)
+        _must_not_share(self.players)
         self.prior = self._prior(prior, latent)
         self.latent = self.prior(1, torch.Generator()).shape[1]
         self.memory = dict(memory or {})
@@ -233,10 +238,6 @@ class Game:
         self._classes = self.source.classes if len(self.source.classes) == (classes or 0) else _numbered(classes or 0)
         self._part, self._noise, self._encoder = part, noise, encoder
         self.average = copy.deepcopy(self.generator).requires_grad_(False).eval() if averaging is not None else None
-        if self.average is not None:  # looked up once: to walk through the modules each round takes long
-            self._averaged: list[Tensor] = list(self.average.parameters())
-            self._current: list[Tensor] = list(self.generator.parameters())
-            self._copied = list(zip(self.average.buffers(), self.generator.buffers(), strict=True))
         self.step = 0
         self.history = History({name: [] for name in self.players})
         self.unfinished: dict[str, Any] = {}  # of a round that a loss without a number ended: turns played, and losses
@@ -249,6 +250,8 @@ class Game:
             self._settings: dict[str, Any] = json.loads(json.dumps(dict(settings or {})))
         except TypeError as error:
             raise TypeError(f"settings must be words and numbers, for a checkpoint to keep: {error}") from None
+        self.made = checkpoint.hidden(self)
+        self.folders: set[Path] = set()
 
     def _prior(self, prior: Callable[[int, torch.Generator], Tensor] | None, latent: int | None) -> Any:
         """The prior asked for, once it is seen to return vectors of one length, or the one the generator wants."""
@@ -286,6 +289,7 @@ class Game:
         return {
             "players": players,
             "data": self.source.name,
+            "data_digest": self._digest,
             "batch": self.batch,
             "latent": self.latent,
             "seed": self.seed,
@@ -297,6 +301,11 @@ class Game:
             "processes": self._processes,
             **self._settings,
         }
+
+    @cached_property
+    def _digest(self) -> str | None:
+        """What the numbers of the data are known by, read once, when it is first asked for."""
+        return fingerprint(self.data)
 
     def _modules(self) -> list[nn.Module]:
         return [*(p.net for p in self.players.values()), *self.memory.values()]
@@ -328,7 +337,7 @@ class Game:
             progress: show a bar (it removes itself, so that nothing stays in a published page).
             every: call `watch` after each so many rounds (default: after each).
             watch: gets the game; what it returns, a mapping or None for nothing, is kept in `history.watched`. It may
-                end the play with `game.stop()`.
+                end the play with `game.stop()`. Of several processes the first one calls it, and tells the others.
             save: a folder that gets a checkpoint before the first round, after each `save_every` rounds, and at the
                 end, however it comes (Ctrl-C, an error in `watch`); `resume` goes on from there.
             save_every: rounds between two checkpoints.
@@ -367,22 +376,30 @@ class Game:
                     f"the learning rates' schedule ends at step {self.anneal}: {left} steps are left, got steps={limit}"
                 )
             limit = left if limit is None else limit
-        for player in self.players.values():
+        for name, player in self.players.items():
+            _must_move(name, player)  # still: layers may have been exchanged
             _train(player.net)
-        self._parameters = {name: list(dict.fromkeys(p.net.parameters())) for name, p in self.players.items()}
-        self._buffers = [b for module in self._modules() for b in module.buffers()]
+        self._look_up()
+        self.made = checkpoint.hidden(self) | self.made  # also of parts that came since
+        if save is not None:
+            checkpoint.must_be_free(self, save, "last", *(() if best is None else ("best",)))
         self._start_alike()
         if save is not None:
             self.save(save)
         earlier = [] if best is None else [w.get(best, math.nan) for w in self.history.watched]
         lowest = min((value for value in earlier if not math.isnan(value)), default=math.inf)
         first, saved, start, before = self.step, self.step, time.perf_counter(), self.history.seconds
-        self._stop = False
+        self._stop, told = False, len(self.history.watched)
         with _bar(steps, progress and self._rank == 0) as tick, _interrupt_at_the_end_of_a_round() as interrupted:
             try:
                 while True:
                     elapsed = time.perf_counter() - start
-                    ended, stopped, elapsed = distributed.agree(interrupted(), self._stop, elapsed, self.device)
+                    ended, stopped, elapsed, seen_there = distributed.agree(
+                        interrupted(), self._stop, elapsed, self.history.watched[told:], self.device
+                    )
+                    if self._rank > 0:
+                        self.history.watched += seen_there
+                    told = len(self.history.watched)
                     if ended or stopped or (limit is not None and self.step - first >= limit):
                         break
                     if seconds is not None:
@@ -390,17 +407,15 @@ class Game:
                             break
                         self._fraction = (before + elapsed) / (before + seconds)
                     self._round()
+                    if self.step == first + 1:
+                        self._buffers_must_stay()
                     tick()
                     self.history.seconds = before + time.perf_counter() - start
                     if watch is not None and self._rank == 0 and self.step % every == 0:
                         with distributed.alone():  # the other processes do not call it
                             seen = watch(self)
-                        for player in self.players.values():
-                            if not player.net.training:  # whoever looked at samples left it so
-                                _train(player.net)
                         if seen is not None:
-                            if not isinstance(seen, Mapping):
-                                raise TypeError(f"watch must return a mapping or None, got {type(seen).__name__}")
+                            seen = _noted(seen)
                             self.history.watched.append({**seen, "step": self.step})
                             if best is not None and best not in seen:
                                 raise ValueError(
@@ -422,6 +437,26 @@ class Game:
     def stop(self) -> None:
         """End the play that is under way after this round, as if its steps were done: for a `watch` to call."""
         self._stop = True
+
+    def _look_up(self) -> None:
+        """Find the tensors that a round works on: to walk through the modules each round takes long."""
+        self._parameters = {name: list(dict.fromkeys(p.net.parameters())) for name, p in self.players.items()}
+        self._buffers = [b for module in self._modules() for b in module.buffers()]
+        if self.average is not None:
+            self._averaged: list[Tensor] = list(self.average.parameters())
+            self._current: list[Tensor] = list(self.generator.parameters())
+            self._copied = list(zip(self.average.buffers(), self.generator.buffers(), strict=True))
+
+    def _buffers_must_stay(self) -> None:
+        """Refuse networks whose buffers are others after a round: the average and an error's undoing know the old."""
+        known = {id(b) for b in self._buffers}
+        for name, player in self.players.items():
+            for key, buffer in player.net.named_buffers():
+                if id(buffer) not in known:
+                    raise ValueError(
+                        f"player {name!r}: its buffer {key!r} is another tensor after a round: change it in place, "
+                        f"by copy_ or add_"
+                    )
 
     def _start_alike(self) -> None:
         """Where several processes play, all play the same game, from the weights of the first, and share what one
@@ -546,11 +581,18 @@ class Game:
             raise ValueError(f"player {name!r} has nothing to move: all parameters of its net are frozen")
         for w in self._parameters[name]:  # also what was frozen since: an optimizer would go on with its last gradient
             w.grad = None
+        for other in self.players.values():
+            if not other.net.training:  # a watch or a loss left it so
+                _train(other.net)
         batch, scaler, parts = self.draw(name, turn), self.scalers.get(name), player.accumulate
         sums: dict[str, Tensor] = {}
         with self._drawing(batch, parts):
             for part in [batch] if parts == 1 else _parts(batch, parts):
                 terms = _terms(name, player.loss(part))
+                if not sums and any(w.grad is not None for w in own):
+                    raise ValueError(
+                        f"player {name!r}: its loss has called backward(), which the game does: leave it out"
+                    )
                 for term, value in terms.items():
                     sums[term] = sums[term] + value.detach() / parts if term in sums else value.detach() / parts
                 loss = torch.stack(list(terms.values())).sum() if len(terms) > 1 else next(iter(terms.values()))
@@ -731,6 +773,27 @@ def _terms(name: str, result: Any) -> dict[str, Tensor]:
     return {name: value.reshape(()) for name, value in terms.items()}
 
 
+def _noted(seen: Any) -> dict[str, Any]:
+    """What `watch` returned, as a checkpoint can keep it: tensors and arrays of one number become that number."""
+    if not isinstance(seen, Mapping):
+        raise TypeError(f"watch must return a mapping or None, got {type(seen).__name__}")
+    noted: dict[str, Any] = {}
+    for name, value in seen.items():
+        if not isinstance(name, str) or name == "step":
+            raise ValueError(f"watch must return names other than 'step', which the game adds, got {name!r}")
+        if isinstance(value, Tensor | np.ndarray | np.generic) and math.prod(value.shape) == 1:
+            value = value.item()
+        try:
+            noted[name] = json.loads(json.dumps(value))
+        except (TypeError, ValueError):
+            shape = f" of shape {tuple(value.shape)}" if hasattr(value, "shape") else ""
+            raise TypeError(
+                f"watch must return numbers and text, for a checkpoint to keep, got {name!r}: "
+                f"{type(value).__name__}{shape}"
+            ) from None
+    return noted
+
+
 @contextmanager
 def _whole(player: Player) -> Iterator[None]:
     """Where a player steps: an error leaves its parameters and its optimizer as they were."""
@@ -760,7 +823,10 @@ def _parts(batch: Batch, parts: int) -> Iterator[Batch]:
 
 
 def _train(net: nn.Module) -> None:
-    """Training mode, but for parts in evaluation mode whose parameters are all frozen (a pretrained network)."""
+    """Training mode. Parts in evaluation mode stay there: those of a network that is in training mode itself, as its
+    owner has set them, and of one that somebody left at rest those whose parameters are all frozen."""
+    if net.training:
+        return
     resting = [
         module
         for module in net.modules()
@@ -795,11 +861,32 @@ def _must_move(name: str, player: Player) -> None:
         )
 
 
+def _must_not_share(players: Mapping[str, Player]) -> None:
+    """Warn of parameters that two players move, each by an optimizer of its own."""
+    owner: dict[int, str] = {}
+    for name, player in players.items():
+        held = {id(w) for group in player.optimizer.param_groups for w in group["params"] if w.requires_grad}
+        if both := [owner[w] for w in held if w in owner]:
+            warnings.warn(
+                f"players {both[0]!r} and {name!r} both move {len(both)} parameters that their nets share, each by an "
+                f"optimizer of its own",
+                stacklevel=3,
+            )
+        owner |= dict.fromkeys(held, name)
+
+
 def _describe(optimizer: Optimizer) -> dict[str, Any]:
     """Class and hyperparameters, as a checkpoint compares them."""
-    group = {k: v for k, v in optimizer.param_groups[0].items() if isinstance(v, int | float | bool | tuple | list)}
+    first, *others = [
+        {
+            k: v
+            for k, v in group.items()
+            if isinstance(v, int | float | bool | tuple | list) and k not in ("params", "lr")
+        }
+        for group in optimizer.param_groups
+    ]
     rates = [g["lr"] for g in optimizer.param_groups]
-    return {"class": type(optimizer).__name__, **{k: v for k, v in group.items() if k != "params"}, "lr": rates}
+    return {"class": type(optimizer).__name__, **first, "lr": rates, **({"groups": others} if others else {})}
 
 
 @contextmanager

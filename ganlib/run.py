@@ -11,9 +11,11 @@ metrics.json         what `ganlib evaluate` found
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import math
+import operator
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -24,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from . import checkpoint, generator
 from .engine import Game
@@ -124,8 +126,12 @@ class Run:
         if not os.access(self.folder, os.R_OK | os.X_OK):
             raise RunError(f"{self.folder} may not be read: its mode or its owner forbids it")
 
-    def generator(self, name: str = "last") -> tuple[Generator, int | None]:
+    def generator(self, name: str = "last", network: str | None = None) -> tuple[Generator, int | None]:
         """The generator of a checkpoint, and the rounds it was trained; or that of a file that `Generator.save` wrote.
+
+        Args:
+            name: of the checkpoint, "last" or "best".
+            network: "module:name" of what makes a network of the reader's own, called without arguments.
 
         Raises:
             RunError, checkpoint.CheckpointError: there is none, or it cannot be read.
@@ -139,12 +145,16 @@ class Run:
                 raise RunError(
                     f"{self.folder} {why if name == 'best' else f'is not a run of ganlib: it has no {path.name}'}"
                 )
+        net = None if network is None else _made_by(network)
         try:
-            return generator.load(path), checkpoint.load(path)[0].get("step")
+            return generator.load(path, net=net), checkpoint.load(path)[0].get("step")
         except checkpoint.CheckpointError:
             raise
         except ValueError as error:
-            raise RunError(f"{error}, in Python: ganlib.load({str(self.folder)!r}, net=…)") from None
+            hint = (
+                " or here as --network module:name, what makes it" if network is None and "net=" in str(error) else ""
+            )
+            raise RunError(f"{error}, in Python: ganlib.load({str(self.folder)!r}, …){hint}") from None
 
     def reference(self) -> Reference:
         """What the run is judged by.
@@ -161,6 +171,23 @@ class Run:
         """Write a file of numbers and words. Numbers that are not finite become null."""
         clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in content.items()}
         write(self.folder / name, (json.dumps(clean, indent=2) + "\n").encode())
+
+
+def _made_by(network: str) -> nn.Module:
+    """The network that "module:name" makes; modules are found from the current folder too, as by `python -m`."""
+    module, _, name = network.partition(":")
+    if not module or not name:
+        raise RunError(f"--network must be module:name, such as own:Generator, got {network!r}")
+    sys.path.insert(0, os.getcwd())
+    try:
+        made = operator.attrgetter(name)(importlib.import_module(module))()
+    except Exception as error:  # whatever the reader's own code raises
+        raise RunError(f"--network {network} makes no network: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.remove(os.getcwd())
+    if not isinstance(made, nn.Module):
+        raise RunError(f"--network {network} must make a torch.nn.Module, got {type(made).__name__}")
+    return made
 
 
 def _lock(file: int) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ import torch
 from ganlib import Game, Generator, checkpoint, cli, games, metrics, recipes
 from ganlib.engine import Batch
 
-from .tiny import same
+from .tiny import same, tiny_game
 
 
 def run(*arguments: object) -> int:
@@ -322,3 +324,27 @@ def test_damaged_runs_are_code_2(tmp_path: Path, points: Path, capsys, name: str
     assert not (folder / "metrics.json").exists() and not (tmp_path / "s.npz").exists()
     if name != "last.safetensors":  # which is all that `sample` needs
         assert run(*sample) == 0
+
+
+# ---- a generator of the reader's own ---------------------------------------------------------------------------------
+
+
+def test_a_network_of_the_readers_own_is_named_to_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
+    tiny_game().play(1, progress=False, save=tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    module = tmp_path / "strangers_own.py"
+    module.write_text("from tests.tiny import TinyGenerator\nnumber = int\n", encoding="utf8")
+    asked = ["sample", "run", "-n", 3, "--out", "a.npz"]
+    assert run(*asked) == 2
+    assert "is not of ganlib.nets" in (said := capsys.readouterr().err) and "--network module:name" in said
+    for wrong, why in (
+        ("strangers_own", "--network must be module:name, such as own:Generator"),
+        ("strangers_own:number", "must make a torch.nn.Module, got int"),
+        ("strangers_own:Missing", "makes no network: AttributeError"),
+        ("no_such_module:Net", "makes no network: ModuleNotFoundError"),
+    ):
+        assert run(*asked, "--network", wrong) == 2 and why in capsys.readouterr().err
+    before = list(sys.path)
+    assert run(*asked, "--network", "strangers_own:TinyGenerator") == 0 and sys.path == before
+    with np.load("a.npz") as made:
+        assert made["samples"].shape == (3, 2)

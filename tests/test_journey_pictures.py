@@ -81,7 +81,7 @@ def test_load_and_look(drawings: Path):
     assert found.classes == CLASSES and found.x.shape == (3 * EACH, 3, 32, 32)
     notes = "; ".join(found.notes)
     for said in (
-        "60 train, 15 held out, 3 classes (arrow, ring, star)",
+        "60 train, 15 held out, 3 classes (arrow 25, ring 25, star 25)",
         "32×32, cropped from 120×90",
         "15 turned upright by their EXIF orientation",
         "15 transparent pictures put on white",
@@ -109,7 +109,7 @@ def test_train_a_conditional_game_and_watch(trained: Path, drawings: Path, tmp_p
         assert sheet.size == (6 * 18, 8 * 18)
     assert run("train", drawings, "--steps", 2, "--save-every", 1, "--size", 16, "--out", tmp_path / "again") == 0
     out = capsys.readouterr().out
-    assert "60 train, 15 held out, 3 classes (arrow, ring, star)" in out and out.count("\nround ") == 2
+    assert "60 train, 15 held out, 3 classes (arrow 25, ring 25, star 25)" in out and out.count("\nround ") == 2
 
 
 def test_a_sheet_of_64_stars(trained: Path, tmp_path: Path, capsys):

@@ -201,7 +201,7 @@ def test_what_systems_leave_is_no_picture_and_other_kinds_are_counted(tmp_path: 
     loaded = every(tmp_path)
     assert len(loaded) == 5 and loaded.classes == ("cats",)
     assert loaded.notes == (
-        "4 train, 1 held out, 1 class (cats)",
+        "4 train, 1 held out, 1 class (cats 5)",
         "16×16",
         "without a picture, and left out: dogs/",
         "6 files skipped: 3 .heic, 1 .txt, 1 .avif, 1 without ending",
@@ -219,7 +219,7 @@ def test_classes_are_in_natural_order(tmp_path: Path) -> None:
     assert loaded.classes == ("1", "2", "9", "10") and loaded.y is not None
     means = [loaded.x[loaded.y == k].float().mean().item() for k in range(4)]
     assert means == [20, 40, 180, 200]
-    assert loaded.notes[0] == "16 train, 4 held out, 4 classes (1, 2, 9, 10)"
+    assert loaded.notes[0] == "16 train, 4 held out, 4 classes (1 5, 2 5, 9 5, 10 5)"
 
 
 @pytest.mark.parametrize("values", [range(1, 11), (0, 5), (7,)])
@@ -230,7 +230,7 @@ def test_labels_of_an_npz_are_renumbered_and_keep_their_names(tmp_path: Path, va
     assert loaded.classes == tuple(str(value) for value in values) and loaded.y is not None
     assert torch.equal(loaded.x[:, 0], torch.tensor(list(values))[loaded.y].float())
     assert loaded.notes == (
-        f"{8 * n} train, {2 * n} held out, {n} class{'es' * (n > 1)} ({', '.join(loaded.classes)})",
+        f"{8 * n} train, {2 * n} held out, {n} class{'es' * (n > 1)} ({' 10, '.join(loaded.classes)} 10)",
     )
 
 

@@ -85,6 +85,28 @@ def test_what_sees_the_samples_of_its_own_process_only_is_refused(tmp_path: Path
     assert "player 'discriminator': with 2 processes its" in output and "looks across samples" in output
 
 
+WATCHED = """
+from tests.tiny import tiny_game
+from ganlib import distributed
+
+rank, _ = distributed.world()
+game = tiny_game()
+game.play(5, progress=False, every=2 if WHO else None, watch=(lambda g: {"seen": g.step, "by": rank}) if WHO else None)
+print(f"process {rank} has {game.history.watched}", flush=True)
+"""
+
+
+@pytest.mark.parametrize("who", ["True", "rank == 0"])
+def test_what_the_first_process_watched_stands_in_the_history_of_all(tmp_path: Path, who: str):
+    (tmp_path / "own.py").write_text(WATCHED.replace("WHO", who), encoding="utf8")
+    process = torchrun(tmp_path / "own.py")
+    output, _ = process.communicate(timeout=150)
+    expected = "[{'seen': 2, 'by': 0, 'step': 2}, {'seen': 4, 'by': 0, 'step': 4}]"
+    assert process.returncode == 0, output
+    for rank in range(2):
+        assert f"process {rank} has {expected}" in output
+
+
 # ---- the command line ----------------------------------------------------------------------------------------------
 
 
@@ -125,4 +147,4 @@ def test_alone_nothing_is_joined_and_nothing_is_copied():
     x = torch.ones(3, 2)
     assert distributed.world() == (0, 1) and not dist.is_initialized()
     assert distributed.own_rows(x) is x and distributed.gather(x) is x and distributed.average([x])[0] is x
-    assert distributed.agree(True, False, 2.5, torch.device("cpu")) == (True, False, 2.5)
+    assert distributed.agree(True, False, 2.5, [], torch.device("cpu")) == (True, False, 2.5, [])

@@ -731,3 +731,141 @@ def test_labels_that_do_not_count_classes_are_refused_where_classes_are_asked_fo
     assert games.conditional_gan(*pair, named, batch=16).snapshot().classes == ("a", "b", "c")
     with pytest.raises(ValueError, match="data have no labels"):
         games.conditional_gan(*pair, torch.utils.data.TensorDataset(tiny_data()), batch=16)
+
+
+# ---- what no argument of a game says -------------------------------------------------------------------------------
+
+
+class Weighted(nn.Module):
+    """A loss with a hyperparameter; it counts its calls."""
+
+    def __init__(self, weight: float) -> None:
+        super().__init__()
+        self.weight, self.calls = weight, 0
+
+    def forward(self, logits: Tensor) -> Tensor:
+        self.calls += 1
+        return self.weight * nn.functional.softplus(-logits).mean()
+
+
+def hiding(
+    p: float = 0.5, t_max: int = 9, decay: float = 0.1, weight: float = 1.0, scale: float = 1.0, layer: type = nn.ReLU
+) -> Game:
+    """A game whose settings lie within its parts: a Dropout, a scheduler, the second group of an optimizer, a loss."""
+    torch.manual_seed(0)
+    g, d, rule = TinyGenerator(), TinyDiscriminator(), Weighted(weight)
+    g.net[2] = layer()
+    d.net.insert(2, nn.Dropout(p))
+    groups = [{"params": [*d.net[0].parameters()]}, {"params": [*d.net[3].parameters()], "weight_decay": decay}]
+    judge = torch.optim.AdamW(groups, 1e-2)
+    players = {
+        "discriminator": Player(d, lambda b: scale * (rule(d(b.real)) + rule(-d(g(b.z)))), judge),
+        "generator": Player(g, lambda b: rule(d(g(b.z))), torch.optim.Adam(g.parameters(), 1e-2)),
+    }
+    players["discriminator"].scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(judge, t_max)
+    return Game(players, tiny_data(), batch=16)
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"p": 0.25}, r"discriminator\.net\.net\.2\.p was 0\.5, now 0\.25"),
+        ({"t_max": 8}, r"discriminator\.scheduler\.T_max was 9, now 8"),
+        ({"decay": 0.2}, r"players\.discriminator\.optimizer\.groups was .*0\.1.*, now .*0\.2"),
+        ({"weight": 2.0}, r"discriminator\.loss\.rule\.weight was 1\.0, now 2\.0"),
+        ({"scale": 2.0}, r"discriminator\.loss\.scale was 1\.0, now 2\.0"),
+        ({"layer": nn.GELU}, r"generator\.net\.net\.2\.class was 'ReLU', now 'GELU'"),
+    ],
+    ids=["Dropout", "scheduler", "second group", "loss", "closure", "layer"],
+)
+def test_a_run_is_not_resumed_under_other_settings_within_its_parts(tmp_path: Path, other: dict[str, Any], words: str):
+    hiding().play(3, progress=False, save=tmp_path)
+    with pytest.raises(checkpoint.CheckpointError, match="was saved under other settings: " + words):
+        hiding(**other).resume(tmp_path)
+
+
+def test_what_moves_in_play_is_resumed_and_what_no_run_keeps_is_said(tmp_path: Path):
+    whole, half = hiding(), hiding()
+    whole.play(6, progress=False)
+    half.play(3, progress=False, save=tmp_path)
+    with pytest.warns(UserWarning, match=r"loss\.rule\.calls was 9, now 0: it changed .* and is not kept with a run"):
+        other = hiding().resume(tmp_path)
+    other.play(3, progress=False, save=tmp_path)
+    assert same(everything(whole), everything(other))
+    with pytest.warns(UserWarning, match=r"rule\.calls was 9, now 18"):  # of a game that has played
+        whole.resume(tmp_path, "last").play(1, progress=False)
+
+
+def test_a_checkpoint_that_says_nothing_of_parts_is_resumed(tmp_path: Path):
+    hiding().play(2, progress=False, save=tmp_path)
+    facts, tensors = checkpoint.load(tmp_path / "last.safetensors")
+    for key in ("hidden", "moved"):
+        del facts[key]
+    del facts["settings"]["players"]["discriminator"]["optimizer"]["groups"]
+    checkpoint.write(tmp_path / "last.safetensors", tensors, facts)
+    assert hiding(p=0.3).resume(tmp_path).step == 2
+
+
+# ---- networks that change while they are played --------------------------------------------------------------------
+
+
+class Counting(TinyGenerator):
+    """Counts its calls in a buffer: in place, or in a new tensor each time."""
+
+    def __init__(self, in_place: bool, persistent: bool = True) -> None:
+        super().__init__()
+        self.register_buffer("count", torch.zeros(()), persistent=persistent)
+        self.net.in_place = in_place
+
+    def forward(self, z: Tensor) -> Tensor:
+        if self.net.in_place:
+            self.count += 1
+        else:
+            self.count = self.count + 1
+        return super().forward(z)
+
+
+def test_buffers_follow_into_the_average_or_are_refused():
+    game = own_game(generator=lambda: Counting(True))  # type: ignore[arg-type]
+    game.play(3, progress=False)
+    assert game.average is not None and game.average.count == game.generator.count == 6
+    with pytest.raises(ValueError, match="'generator': its buffer 'count' is another tensor after a round: change it"):
+        own_game(generator=lambda: Counting(False)).play(3, progress=False)  # type: ignore[arg-type]
+
+
+def test_a_buffer_that_no_state_holds_is_said_to_be_lost(tmp_path: Path):
+    own_game(generator=lambda: Counting(True, False)).play(3, progress=False, save=tmp_path)  # type: ignore[arg-type]
+    with pytest.warns(UserWarning, match="generator.net.count was 6.0, now 0.0: it changed while the game was played"):
+        own_game(generator=lambda: Counting(True, False)).resume(tmp_path)  # type: ignore[arg-type]
+
+
+def test_layers_exchanged_between_two_plays_are_not_left_behind_in_silence():
+    for exchange in (
+        lambda net: net.net.__setitem__(0, nn.Linear(3, 8)),
+        lambda net: net.load_state_dict({k: v.clone() for k, v in net.state_dict().items()}, assign=True),
+    ):
+        game = own_game()
+        game.play(1, progress=False)
+        exchange(game.generator)
+        with pytest.raises(ValueError, match="'generator': . of the 6 parameters of its optimizer are not its net's"):
+            game.play(1, progress=False)
+
+
+def test_a_loss_that_leaves_a_network_at_rest_does_not_change_the_next_turn():
+    game, seen = own_game(), []
+    fool, judge = game.players["generator"].loss, game.players["discriminator"].loss
+    game.players["generator"].loss = lambda b: (game.discriminator.eval(), fool(b))[1]  # type: ignore[return-value]
+    game.players["discriminator"].loss = lambda b: (seen.append(game.discriminator.training), judge(b))[1]  # type: ignore[return-value,func-returns-value]
+    game.play(3, progress=False)
+    assert seen == [True] * 3
+
+
+def test_parameters_that_two_players_move_are_warned_of():
+    g, d = TinyGenerator(), TinyDiscriminator()
+    d.extra = g.net[0]
+    players = {
+        "discriminator": Player(d, lambda b: d(b.real).mean(), torch.optim.SGD(d.parameters(), 0.1)),
+        "generator": Player(g, lambda b: -d(g(b.z)).mean(), torch.optim.SGD(g.parameters(), 0.1)),
+    }
+    with pytest.warns(UserWarning, match="players 'discriminator' and 'generator' both move 2 parameters that their"):
+        Game(players, tiny_data(), batch=16)

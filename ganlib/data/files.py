@@ -71,7 +71,12 @@ def folder_of_images(folder: Path, split: str, size: Size, root: Path) -> Read:
     (x, kept, counts), notes = _split(folder, names, y, split, size, root)
     labels = torch.from_numpy(y[kept]) if groups else None
     left = [f"without a picture, and left out: {', '.join(f'{place}/' for place in empty)}"] if empty else []
-    return (x, labels, tuple(groups)), (_summary(*counts, tuple(groups)), *notes, *left, *_skipped(skipped))
+    return (x, labels, tuple(groups)), (
+        _summary(*counts, {k: len(g) for k, g in groups.items()}),
+        *notes,
+        *left,
+        *_skipped(skipped),
+    )
 
 
 def _split(
@@ -88,10 +93,12 @@ def _split(
     return (x[rows], order[rows], (len(train), len(test))), notes
 
 
-def _summary(train: int, test: int, classes: tuple[str, ...]) -> str:
-    named = ", ".join(classes if len(classes) <= 12 else (*classes[:10], "…", classes[-1]))
+def _summary(train: int, test: int, classes: dict[str, int]) -> str:
+    """How many there are of each part, and of each class, parts together."""
+    each = [f"{name} {count}" for name, count in classes.items()]
+    named = ", ".join(each if len(each) <= 12 else (*each[:10], "…", each[-1]))
     return f"{train} train, {test} held out" + (
-        f", {len(classes)} class{'es' * (len(classes) > 1)} ({named})" if classes else ""
+        f", {len(each)} class{'es' * (len(each) > 1)} ({named})" if classes else ""
     )
 
 
@@ -131,7 +138,7 @@ def pairs(folder: Path, split: str, paired: bool, size: int | None, root: Path) 
         alike = np.zeros(len(names), np.int64)
         (parts[side], _, counts), said = _split(folder / side, names, alike, split, size or power_of_two, root)
         size = parts[side].shape[2]
-        notes += [f"{side}: {note}" for note in (_summary(*counts, ()), *said)]
+        notes += [f"{side}: {note}" for note in (_summary(*counts, {}), *said)]
     notes += _skipped(skipped)
     return Pairs(
         folder.absolute().name,
@@ -426,8 +433,9 @@ def npz(path: Path, split: str, size: int | Literal["fit"] | None) -> Read:
         )
     x = _samples(f"{path}: {key}", arrays[key])
     y, classes = _labels(path, arrays["labels"], len(x), arrays.get("classes")) if "labels" in arrays else (None, ())
-    held_out = sum(count // 5 for count in ([len(x)] if y is None else y.bincount().tolist()))
-    notes = [_summary(len(x) - held_out, held_out, classes)]
+    each = [len(x)] if y is None else y.bincount().tolist()
+    held_out = sum(count // 5 for count in each)
+    notes = [_summary(len(x) - held_out, held_out, dict(zip(classes, each, strict=False)))]
     images = x.dim() == 4
     height, width = x.shape[2:] if images else (0, 0)
     if size == "fit":
