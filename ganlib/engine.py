@@ -62,7 +62,9 @@ class Batch:
         z: latent vectors, (N, latent) float32.
         step: rounds played before this one.
         progress: share of the schedule gone, 0 … 1 (0 where there is none).
-        rng: generator for whatever else a loss draws; one a turn, so that resuming is exact.
+        rng: generator for whatever else a loss draws; one a turn, so that resuming is exact. torch's own generators
+            are keyed for the turn as well, those of numpy and of Python's `random` are not: seed yours by
+            `rng.initial_seed()`.
         inputs: what is to be translated, (N, …) float32, drawn together with `real`; None but for data of pairs.
         turn: the player's turns before this one in this round.
         update: its updates before this one, in all rounds.
@@ -266,7 +268,7 @@ class Game:
         if found is None:
             raise ValueError(
                 f"latent is missing: this generator, {type(self.generator).__name__}, has no attribute .latent "
-                f"that says how long z is; give it one, or Game(latent=…)"
+                f"that says how long z is: give it one, or latent=… where you call Game itself"
             )
         return Prior(positive_int("latent", found, minimum=0), getattr(self.generator, "prior", "normal"))
 
@@ -336,7 +338,8 @@ class Game:
             seconds: instead of `steps`.
             progress: show a bar (it removes itself, so that nothing stays in a published page).
             every: call `watch` after each so many rounds (default: after each).
-            watch: gets the game; what it returns, a mapping or None for nothing, is kept in `history.watched`. It may
+            watch: gets the game; what it returns, a mapping or None for nothing, is kept in `history.watched`: where
+                there is a `save`, numbers and text, in tensors and arrays one number. It may
                 end the play with `game.stop()`. Of several processes the first one calls it, and tells the others.
             save: a folder that gets a checkpoint before the first round, after each `save_every` rounds, and at the
                 end, however it comes (Ctrl-C, an error in `watch`); `resume` goes on from there.
@@ -415,7 +418,7 @@ class Game:
                         with distributed.alone():  # the other processes do not call it
                             seen = watch(self)
                         if seen is not None:
-                            seen = _noted(seen)
+                            seen = _noted(seen, keep=save is not None)
                             self.history.watched.append({**seen, "step": self.step})
                             if best is not None and best not in seen:
                                 raise ValueError(
@@ -773,8 +776,9 @@ def _terms(name: str, result: Any) -> dict[str, Tensor]:
     return {name: value.reshape(()) for name, value in terms.items()}
 
 
-def _noted(seen: Any) -> dict[str, Any]:
-    """What `watch` returned, as a checkpoint can keep it: tensors and arrays of one number become that number."""
+def _noted(seen: Any, keep: bool) -> dict[str, Any]:
+    """What `watch` returned; tensors and arrays of one number become that number. What no checkpoint can keep is
+    refused where the play makes some."""
     if not isinstance(seen, Mapping):
         raise TypeError(f"watch must return a mapping or None, got {type(seen).__name__}")
     noted: dict[str, Any] = {}
@@ -783,8 +787,10 @@ def _noted(seen: Any) -> dict[str, Any]:
             raise ValueError(f"watch must return names other than 'step', which the game adds, got {name!r}")
         if isinstance(value, Tensor | np.ndarray | np.generic) and math.prod(value.shape) == 1:
             value = value.item()
+        noted[name] = value
         try:
-            noted[name] = json.loads(json.dumps(value))
+            if keep:
+                json.dumps(value)
         except (TypeError, ValueError):
             shape = f" of shape {tuple(value.shape)}" if hasattr(value, "shape") else ""
             raise TypeError(
