@@ -26,7 +26,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ._check import finite
+from ._check import finite, outside
 from .distributed import world
 
 if TYPE_CHECKING:
@@ -133,7 +133,8 @@ def resume(
         elsewhere: go on where the run was not made, on another device or number of threads or in another precision,
             or with data of the same name and shape whose numbers differ (of data sets of torch, loaders and sources of
             one's own only name and number are known). It is then not exact any more, and says so in a warning.
-        lr: go on at this learning rate, or at these, by player, instead of those the run had.
+        lr: go on at this learning rate, or at these, by player, instead of those the run had. It is that of the first
+            of several groups of parameters; the others keep their ratio to it.
 
     Raises:
         CheckpointError: the file is missing, truncated, altered or foreign, or its settings, names or shapes are
@@ -187,8 +188,9 @@ def resume(
             w.requires_grad_(key not in facts["frozen"].get(player, ()))
         for key, module in seat.net.named_modules():
             module.training = key not in facts["resting"].get(player, ())
+        first = float(seat.optimizer.param_groups[0].get("initial_lr", seat.optimizer.param_groups[0]["lr"]))
         for group in seat.optimizer.param_groups if player in rates else ():
-            group["lr"] = group["initial_lr"] = rates[player]
+            group["lr"] = group["initial_lr"] = rates[player] * float(group.get("initial_lr", group["lr"])) / first
     with torch.no_grad():
         for key, value in now.items():
             value.copy_(tensors[key])
@@ -199,11 +201,13 @@ def resume(
     game.history.losses = {key: histories[key].tolist() for key in sorted(histories, key=facts["terms"].index)}
     game.history.watched, game.history.seconds = facts["watched"], facts["seconds"]
     if not game.source.exact:
-        warnings.warn(f"data {game.source.name} draw in an order of their own: going on is not exact", stacklevel=3)
+        warnings.warn(
+            f"data {game.source.name} draw in an order of their own: going on is not exact", stacklevel=outside()
+        )
     for line in kept_by_nobody:
-        warnings.warn(f"{line}: it changed while the game was played, and is not kept with a run", stacklevel=3)
+        warnings.warn(f"{line}: it changed while the game was played, and is not kept with a run", stacklevel=outside())
     if elsewhere and moved:
-        warnings.warn(f"going on elsewhere, not exactly: {', '.join(moved)}", stacklevel=3)
+        warnings.warn(f"going on elsewhere, not exactly: {', '.join(moved)}", stacklevel=outside())
     return game
 
 

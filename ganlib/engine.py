@@ -33,7 +33,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from . import checkpoint, compute, distributed
+from . import _check, checkpoint, compute, distributed
 from ._check import finite, one_of, positive_int
 from .data.source import fingerprint, source
 from .generator import Generator, Prior
@@ -228,6 +228,12 @@ class Game:
             module.to(self.device)
         self.data = data
         dtype = next((w.dtype for w in self.generator.parameters()), torch.float32)
+        for name, player in self.players.items():
+            if other := {w.dtype for w in player.net.parameters()} - {dtype}:
+                raise TypeError(
+                    f"player {name!r}: its net must have parameters of {dtype}, like the generator's, got "
+                    f"{', '.join(map(str, other))}"
+                )
         self.source = source(data, self.device, dtype)
         if self._processes > 1 and not self.source.exact:
             raise ValueError(
@@ -254,6 +260,7 @@ class Game:
             raise TypeError(f"settings must be words and numbers, for a checkpoint to keep: {error}") from None
         self.made = checkpoint.hidden(self)
         self.folders: set[Path] = set()
+        self._idle: dict[str, set[nn.Parameter]] = {}  # by player: what no loss of the first round has reached
 
     def _prior(self, prior: Callable[[int, torch.Generator], Tensor] | None, latent: int | None) -> Any:
         """The prior asked for, once it is seen to return vectors of one length, or the one the generator wants."""
@@ -412,6 +419,8 @@ class Game:
                     self._round()
                     if self.step == first + 1:
                         self._buffers_must_stay()
+                    if self.step == 1:
+                        self._warn_of_idle()
                     tick()
                     self.history.seconds = before + time.perf_counter() - start
                     if watch is not None and self._rank == 0 and self.step % every == 0:
@@ -460,6 +469,17 @@ class Game:
                         f"player {name!r}: its buffer {key!r} is another tensor after a round: change it in place, "
                         f"by copy_ or add_"
                     )
+
+    def _warn_of_idle(self) -> None:
+        """Say which parameters no loss of the first round has reached, but for networks that grow into theirs."""
+        for name, player in self.players.items():
+            left = [key for key, w in player.net.named_parameters() if w in self._idle.get(name, ())]
+            if left and not hasattr(player.net, "level"):
+                warnings.warn(
+                    f"player {name!r}: its loss does not reach {len(left)} of its net's parameters, {left[0]!r} first, "
+                    f"which stay as they are; if that is meant, freeze them with requires_grad_(False)",
+                    stacklevel=_check.outside(),
+                )
 
     def _start_alike(self) -> None:
         """Where several processes play, all play the same game, from the weights of the first, and share what one
@@ -605,6 +625,8 @@ class Game:
         moved = [w for w in own if w.grad is not None]
         if not moved:
             raise ValueError(f"player {name!r}: its loss does not depend on any parameter that it moves")
+        if self.step == 0:
+            self._idle.setdefault(name, set(own)).difference_update(moved)
         gradients = distributed.average([w.grad for w in moved if w.grad is not None])
         if self._processes > 1:
             for w, gradient in zip(moved, gradients, strict=True):
@@ -615,9 +637,9 @@ class Game:
         values = distributed.average(list(sums.values()))
         *numbers, length = torch.stack([*values, norm.to(values[0])]).tolist()  # waited for once
         for term, number in zip(sums, numbers, strict=True):
-            self._must_be_finite(name, term or "loss", number)
+            self._must_be_finite(name, term or "loss", number, batch)
         if scaler is None:  # in fp16 the scaler skips such a step, and scales by less
-            self._must_be_finite(name, "gradient", length)
+            self._must_be_finite(name, "gradient", length, batch)
         if player.clip is not None:
             nn.utils.clip_grads_with_norm_(moved, player.clip, norm)
         with _whole(player):
@@ -644,13 +666,20 @@ class Game:
         ):
             yield
 
-    def _must_be_finite(self, player: str, what: str, number: float) -> None:
-        if not math.isfinite(number):
-            raise NonFiniteLoss(
-                f"step {self.step}, player {player!r}: the {what} is {number}; the game stopped before using it and "
-                f"keeps its last good parameters. Try a smaller learning rate or a penalty"
-                + (", and see that the data are finite." if self.step == 0 else ".")
+    def _must_be_finite(self, player: str, what: str, number: float, batch: Batch) -> None:
+        if math.isfinite(number):
+            return
+        given = {"real": batch.real, "inputs": batch.inputs}
+        bad = [name for name, x in given.items() if x is not None and not x.isfinite().all()]
+        raise NonFiniteLoss(
+            f"step {self.step}, player {player!r}: the {what} is {number}; the game stopped before using it and "
+            f"keeps its last good parameters. "
+            + (
+                f"The {bad[0]} samples that {self.source.name} drew hold NaN or infinity: mend the data."
+                if bad
+                else "Try a smaller learning rate or a penalty."
             )
+        )
 
     def draw(self, player: str, turn: int = 0) -> Batch:
         """The batch that `player` sees in this turn of the coming round: a pure function of
@@ -863,7 +892,7 @@ def _must_move(name: str, player: Player) -> None:
         warnings.warn(
             f"player {name!r}: {left} of the {len(learning)} parameters that its net could learn are not its "
             f"optimizer's and will stay; if that is meant, freeze them with requires_grad_(False)",
-            stacklevel=3,
+            stacklevel=_check.outside(),
         )
 
 
@@ -876,7 +905,7 @@ def _must_not_share(players: Mapping[str, Player]) -> None:
             warnings.warn(
                 f"players {both[0]!r} and {name!r} both move {len(both)} parameters that their nets share, each by an "
                 f"optimizer of its own",
-                stacklevel=3,
+                stacklevel=_check.outside(),
             )
         owner |= dict.fromkeys(held, name)
 

@@ -118,7 +118,7 @@ class Varied(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.first(x).relu()
-        return self.last(torch.cat([h, 0.03 * h.std(0).mean().expand(len(h), 1)], 1)).squeeze(1)
+        return self.last(torch.cat([h, 0.3 * h.std(0).mean().expand(len(h), 1)], 1)).squeeze(1)
 
 
 def hinge(gathers: bool) -> Game:

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganlib import Batch, Game, Player, checkpoint, metrics
+from ganlib import Batch, Game, NonFiniteLoss, Player, checkpoint, metrics
 from ganlib.checkpoint import CheckpointError
-from ganlib.data import Dataset
+from ganlib.data import Dataset, source
 
 from .tiny import TinyDiscriminator, TinyGenerator, everything, same, tiny_data
 
@@ -148,6 +148,40 @@ def test_parts_that_their_owner_has_put_at_rest_stay_there(tmp_path: Path):
     assert norm.training
 
 
+def test_parameters_that_no_loss_reaches_are_warned_of():
+    game = own_game()
+    game.generator.spare = nn.Linear(2, 2)
+    game.players["generator"].optimizer.add_param_group({"params": list(game.generator.spare.parameters())})
+    game.average.spare = nn.Linear(2, 2)  # type: ignore[union-attr]
+    with pytest.warns(UserWarning, match="'generator': its loss does not reach 2 of .*, 'spare.weight' first") as seen:
+        game.play(3, progress=False)
+    assert len(seen) == 1 and seen[0].filename == __file__
+
+
+def test_a_network_of_another_type_is_named():
+    g, d = TinyGenerator(), TinyDiscriminator().double()
+    players = {
+        "discriminator": Player(d, lambda b: d(b.real).mean(), torch.optim.SGD(d.parameters(), 0.1)),
+        "generator": Player(g, lambda b: -d(g(b.z)).mean(), torch.optim.SGD(g.parameters(), 0.1)),
+    }
+    with pytest.raises(TypeError, match="'discriminator': its net must have parameters of torch.float32, .*float64"):
+        Game(players, tiny_data())
+
+
+def test_groups_keep_the_ratio_of_their_rates_at_another_rate(tmp_path: Path):
+    def grouped() -> Game:
+        game = own_game()
+        first, *others = game.generator.parameters()
+        groups = [{"params": [first]}, {"params": others, "lr": 1e-3}]
+        game.players["generator"].optimizer = torch.optim.Adam(groups, 1e-2)
+        return game
+
+    grouped().play(2, progress=False, save=tmp_path)
+    game = grouped().resume(tmp_path, lr=5e-3)
+    rates = [group["lr"] for group in game.players["generator"].optimizer.param_groups]
+    assert rates == pytest.approx([5e-3, 5e-4])
+
+
 # ---- data ----------------------------------------------------------------------------------------------------------
 
 
@@ -181,6 +215,28 @@ def test_a_checkpoint_from_before_data_were_compared_is_resumed(tmp_path: Path):
     del facts["settings"]["data_digest"]
     checkpoint.write(path, tensors, facts)
     assert own_game().resume(tmp_path).step == 0
+
+
+class Broken(torch.utils.data.Dataset[Tensor]):
+    """Points, of which the last is not a number."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, i: int) -> Tensor:
+        return torch.full((2,), float("nan") if i == 3 else 1.0)
+
+
+def test_data_that_hold_no_number_are_named():
+    with pytest.raises(NonFiniteLoss, match=r"The real samples that Broken \(4\) drew hold NaN or infinity: mend"):
+        own_game(Broken()).play(3, progress=False)
+
+
+def test_pictures_a_little_beyond_are_no_bytes_and_the_warning_points_here(recwarn: pytest.WarningsRecorder):
+    source(torch.linspace(-1.04, 1.06, 64).view(4, 1, 4, 4))
+    assert not recwarn
+    source(torch.linspace(0, 255, 64).view(4, 1, 4, 4))
+    assert recwarn[0].filename == __file__ and "these go from 0 to 255" in str(recwarn[0].message)
 
 
 # ---- measures ------------------------------------------------------------------------------------------------------
