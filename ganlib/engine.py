@@ -216,7 +216,8 @@ class Game:
         self.generating, self.generator = generator, self.players[generator].net
         for name, player in self.players.items():
             _must_move(name, player)
-        _must_not_share(self.players)
+        if "game" not in (settings or {}):  # those of `games` that share, such as the two of an autoencoder, mean it
+            _must_not_share(self.players)
         self.prior = self._prior(prior, latent)
         self.latent = self.prior(1, torch.Generator()).shape[1]
         self.memory = dict(memory or {})

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganlib import Batch, Game, NonFiniteLoss, Player, checkpoint, metrics
+from ganlib import Batch, Game, NonFiniteLoss, Player, checkpoint, games, metrics, nets
 from ganlib.checkpoint import CheckpointError
 from ganlib.data import Dataset, source
 
@@ -156,6 +156,14 @@ def test_parameters_that_no_loss_reaches_are_warned_of():
     with pytest.warns(UserWarning, match="'generator': its loss does not reach 2 of .*, 'spare.weight' first") as seen:
         game.play(3, progress=False)
     assert len(seen) == 1 and seen[0].filename == __file__
+
+
+def test_a_game_whose_players_share_on_purpose_warns_of_nothing(recwarn: pytest.WarningsRecorder):
+    game = games.aae(
+        nets.MLPGenerator(), nets.MLPEncoder(gaussian=False), nets.MLPDiscriminator(), tiny_data(), batch=16
+    )
+    game.play(2, progress=False)
+    assert not [str(w.message) for w in recwarn if "player" in str(w.message)]
 
 
 def test_a_network_of_another_type_is_named():

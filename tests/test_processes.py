@@ -40,6 +40,7 @@ def torchrun(*arguments: object, processes: int = 2) -> subprocess.Popen[str]:
 ROUNDING = (
     *(f"penalty_{name}" for name in ("gradient_penalty", "dragan", "spectral_regulariser")),
     "own_that_gathers",
+    "hinge_that_gathers",
     "gradient_penalty",
     "growing",
     "relativistic",
@@ -55,7 +56,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("two")
     cases = [f"{dtype}.{name}" for dtype, names in PLAYED.items() for name in names]
     process = torchrun(ROOT / "tests" / "processes.py", folder, *cases)
-    output, _ = process.communicate(timeout=150)
+    output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output
     return folder
 
