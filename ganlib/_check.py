@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import sys
 from collections.abc import Iterable
 from numbers import Integral, Real
 
@@ -92,6 +93,14 @@ def shape(name: str, tensor: Tensor, expected: str, ok: bool) -> None:
         raise TypeError(f"{name} must be a tensor of shape {expected}, got {type(tensor).__name__}")
     if not ok:
         raise ValueError(f"{name} must have shape {expected}, got {tuple(tensor.shape)}")
+
+
+def outside() -> int:
+    """The `stacklevel` at which a warning of the caller's points at the line that called the library."""
+    level, frame = 0, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "ganlib":
+        level, frame = level + 1, frame.f_back
+    return level + 1
 
 
 def all_finite(name: str, tensor: Tensor) -> None:

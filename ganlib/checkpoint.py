@@ -26,7 +26,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ._check import finite
+from ._check import finite, outside
 from .distributed import world
 
 if TYPE_CHECKING:
@@ -52,12 +52,14 @@ def save(game: Game, folder: str | Path, name: str = "last") -> Path:
         The path written. Where several processes play, only the first writes.
 
     Raises:
+        FileExistsError: it is there and neither written by this game nor resumed.
         OSError: the folder cannot be written or the disk is full; an earlier checkpoint is kept.
         TypeError: `watch` returned what JSON cannot hold (a tensor, a figure).
     """
     path = Path(folder) / f"{name}.safetensors"
     if world()[0] > 0:
         return path  # the first process writes, for all
+    must_be_free(game, folder, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = dict(state(game))
     memory: dict[str, Any] = {}
@@ -90,11 +92,26 @@ def save(game: Game, folder: str | Path, name: str = "last") -> Path:
         "generator": {"player": game.generating, **game.snapshot().describe()},
     }
     write(path, tensors, facts)
+    game.folders.add(path.parent.resolve())
     return path
+
+
+def must_be_free(game: Game, folder: str | Path, *names: str) -> None:
+    """Refuse a folder that holds a checkpoint of these names which this game has neither written nor resumed."""
+    if world()[0] > 0 or Path(folder).resolve() in game.folders:
+        return
+    for path in (Path(folder) / f"{name}.safetensors" for name in names):
+        if path.exists():
+            raise FileExistsError(
+                f"{path} is of another run, which this game would replace: go on with it by game.resume"
+                f"({str(folder)!r}), save to another folder, or delete it"
+            )
 
 
 #: Settings of the machine, not of the game: under others its numbers agree within rounding only.
 _OF_THE_MACHINE = ("device", "threads", "precision")
+_ELSEWHERE = (*_OF_THE_MACHINE, "data_digest")
+"""And what `elsewhere` forgives: a picture, say, is decoded otherwise by another library."""
 
 
 def resume(
@@ -113,9 +130,11 @@ def resume(
         game: made like the one that was saved.
         folder: of the run.
         name: of the file, without its ending.
-        elsewhere: go on where the run was not made, on another device or number of threads or in another precision.
-            It is then not exact any more, and says so in a warning.
-        lr: go on at this learning rate, or at these, by player, instead of those the run had.
+        elsewhere: go on where the run was not made, on another device or number of threads or in another precision,
+            or with data of the same name and shape whose numbers differ (of data sets of torch, loaders and sources of
+            one's own only name and number are known). It is then not exact any more, and says so in a warning.
+        lr: go on at this learning rate, or at these, by player, instead of those the run had. It is that of the first
+            of several groups of parameters; the others keep their ratio to it.
 
     Raises:
         CheckpointError: the file is missing, truncated, altered or foreign, or its settings, names or shapes are
@@ -134,19 +153,22 @@ def resume(
     for player, seat in mine["players"].items():
         if "groups" not in stored["players"].get(player, {}).get("optimizer", {}):  # of an older checkpoint
             seat["optimizer"].pop("groups", None)
+    stored.setdefault("data_digest", mine["data_digest"])  # not in older checkpoints
     if stored.setdefault("processes", 1) != mine["processes"]:  # equal within rounding, and so allowed
         stored |= {key: mine[key] for key in ("processes", "threads")}
     moved = [
         f"{key} was {stored.get(key)!r}, now {mine[key]!r}" for key in _OF_THE_MACHINE if stored.get(key) != mine[key]
     ]
+    if stored["data_digest"] != mine["data_digest"]:
+        moved.append(f"other data: {mine['data']} of other numbers than the run was played on")
     if elsewhere:
-        stored |= {key: mine[key] for key in _OF_THE_MACHINE}
-    elif moved and _differences(stored, mine) == moved:
+        stored |= {key: mine[key] for key in _ELSEWHERE}
+    elif moved and not differences(stored | {key: mine[key] for key in _ELSEWHERE}, mine):
         raise CheckpointError(
             f"{path} was made elsewhere: {', '.join(moved)}. resume(…, elsewhere=True), or --elsewhere, goes on here, "
-            f"with numbers that agree within rounding only"
+            f"with numbers that agree within rounding only, or as far as the data do"
         )
-    if different := _differences(stored, mine):
+    if different := differences(stored, mine):
         raise CheckpointError(f"{path} was saved under other settings: {different[0]}")
     kept_by_nobody = _compare_hidden(path, facts, game)
     now = state(game)
@@ -166,22 +188,26 @@ def resume(
             w.requires_grad_(key not in facts["frozen"].get(player, ()))
         for key, module in seat.net.named_modules():
             module.training = key not in facts["resting"].get(player, ())
+        first = float(seat.optimizer.param_groups[0].get("initial_lr", seat.optimizer.param_groups[0]["lr"]))
         for group in seat.optimizer.param_groups if player in rates else ():
-            group["lr"] = group["initial_lr"] = rates[player]
+            group["lr"] = group["initial_lr"] = rates[player] * float(group.get("initial_lr", group["lr"])) / first
     with torch.no_grad():
         for key, value in now.items():
             value.copy_(tensors[key])
     for player, scaler in game.scalers.items():
         scaler.load_state_dict(facts["scalers"].get(player, {}))
     game.step, game.unfinished = facts["step"], facts["round"]
+    game.folders.add(path.parent.resolve())
     game.history.losses = {key: histories[key].tolist() for key in sorted(histories, key=facts["terms"].index)}
     game.history.watched, game.history.seconds = facts["watched"], facts["seconds"]
     if not game.source.exact:
-        warnings.warn(f"data {game.source.name} draw in an order of their own: going on is not exact", stacklevel=3)
+        warnings.warn(
+            f"data {game.source.name} draw in an order of their own: going on is not exact", stacklevel=outside()
+        )
     for line in kept_by_nobody:
-        warnings.warn(f"{line}: it changed while the game was played, and is not kept with a run", stacklevel=3)
+        warnings.warn(f"{line}: it changed while the game was played, and is not kept with a run", stacklevel=outside())
     if elsewhere and moved:
-        warnings.warn(f"going on elsewhere, not exactly: {', '.join(moved)}", stacklevel=3)
+        warnings.warn(f"going on elsewhere, not exactly: {', '.join(moved)}", stacklevel=outside())
     return game
 
 
@@ -402,11 +428,11 @@ def _digest(text: str, tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _differences(stored: Any, mine: Any, name: str = "") -> list[str]:
+def differences(stored: Any, mine: Any, name: str = "") -> list[str]:
     """The settings that differ, in words."""
     if isinstance(stored, dict) and isinstance(mine, dict):
         keys = sorted(stored.keys() | mine.keys())
-        return [line for k in keys for line in _differences(stored.get(k), mine.get(k), f"{name}.{k}".lstrip("."))]
+        return [line for k in keys for line in differences(stored.get(k), mine.get(k), f"{name}.{k}".lstrip("."))]
     return [] if stored == mine else [f"{name} was {stored!r}, now {mine!r}"]
 
 

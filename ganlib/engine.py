@@ -21,24 +21,31 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from . import checkpoint, compute, distributed
+from . import _check, checkpoint, compute, distributed
 from ._check import finite, one_of, positive_int
-from .data.source import source
+from .data.source import fingerprint, source
 from .generator import Generator, Prior
 from .history import History
 from .schedule import cosine
 
 __all__ = ["Batch", "Game", "NonFiniteLoss", "Player"]
+
+
+_AGREES = 5e-5
+"""The relative difference of losses and gradients of several processes and of one that rounding, in float32, may make:
+50 times what was found, 1e-6, in the games of the tests."""
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -55,7 +62,9 @@ class Batch:
         z: latent vectors, (N, latent) float32.
         step: rounds played before this one.
         progress: share of the schedule gone, 0 … 1 (0 where there is none).
-        rng: generator for whatever else a loss draws; one a turn, so that resuming is exact.
+        rng: generator for whatever else a loss draws; one a turn, so that resuming is exact. torch's own generators
+            are keyed for the turn as well, those of numpy and of Python's `random` are not: seed yours by
+            `rng.initial_seed()`.
         inputs: what is to be translated, (N, …) float32, drawn together with `real`; None but for data of pairs.
         turn: the player's turns before this one in this round.
         update: its updates before this one, in all rounds.
@@ -154,6 +163,7 @@ class Game:
         history: a `History` of them.
         settings: all that a run must be resumed under.
         made: what its parts were set to within when it was made, by name; see `checkpoint.hidden`.
+        folders: those it was saved to or resumed from, whose checkpoints it may replace.
         data, batch, latent, prior, seed, averaging, anneal, device, precision: as given, defaults filled in.
 
     Raises:
@@ -206,7 +216,8 @@ class Game:
         self.generating, self.generator = generator, self.players[generator].net
         for name, player in self.players.items():
             _must_move(name, player)
-        _must_not_share(self.players)
+        if "game" not in (settings or {}):  # those of `games` that share, such as the two of an autoencoder, mean it
+            _must_not_share(self.players)
         self.prior = self._prior(prior, latent)
         self.latent = self.prior(1, torch.Generator()).shape[1]
         self.memory = dict(memory or {})
@@ -218,6 +229,12 @@ class Game:
             module.to(self.device)
         self.data = data
         dtype = next((w.dtype for w in self.generator.parameters()), torch.float32)
+        for name, player in self.players.items():
+            if other := {w.dtype for w in player.net.parameters()} - {dtype}:
+                raise TypeError(
+                    f"player {name!r}: its net must have parameters of {dtype}, like the generator's, got "
+                    f"{', '.join(map(str, other))}"
+                )
         self.source = source(data, self.device, dtype)
         if self._processes > 1 and not self.source.exact:
             raise ValueError(
@@ -243,6 +260,8 @@ class Game:
         except TypeError as error:
             raise TypeError(f"settings must be words and numbers, for a checkpoint to keep: {error}") from None
         self.made = checkpoint.hidden(self)
+        self.folders: set[Path] = set()
+        self._idle: dict[str, set[nn.Parameter]] = {}  # by player: what no loss of the first round has reached
 
     def _prior(self, prior: Callable[[int, torch.Generator], Tensor] | None, latent: int | None) -> Any:
         """The prior asked for, once it is seen to return vectors of one length, or the one the generator wants."""
@@ -257,7 +276,7 @@ class Game:
         if found is None:
             raise ValueError(
                 f"latent is missing: this generator, {type(self.generator).__name__}, has no attribute .latent "
-                f"that says how long z is; give it one, or Game(latent=…)"
+                f"that says how long z is: give it one, or latent=… where you call Game itself"
             )
         return Prior(positive_int("latent", found, minimum=0), getattr(self.generator, "prior", "normal"))
 
@@ -280,6 +299,7 @@ class Game:
         return {
             "players": players,
             "data": self.source.name,
+            "data_digest": self._digest,
             "batch": self.batch,
             "latent": self.latent,
             "seed": self.seed,
@@ -291,6 +311,11 @@ class Game:
             "processes": self._processes,
             **self._settings,
         }
+
+    @cached_property
+    def _digest(self) -> str | None:
+        """What the numbers of the data are known by, read once, when it is first asked for."""
+        return fingerprint(self.data)
 
     def _modules(self) -> list[nn.Module]:
         return [*(p.net for p in self.players.values()), *self.memory.values()]
@@ -311,15 +336,18 @@ class Game:
     ) -> History:
         """Play so many rounds more, or for so many seconds (counted from the start of the first round).
 
-        Where several processes play, the first round begins with a check that each loss is, from each one's rows, what
-        one process finds from all; that calls each loss once more.
+        Where several processes play, they first compare their settings; then, before the first round (also at twice
+        the weights) and rounds 1, 2, 4, 8 …, each loss and gradient that they find from their rows with those that one
+        process finds from all, to 1 in 20 000, which calls each loss twice more. What looks across samples in other
+        rounds alone, or moves the numbers by less, they do not see.
 
         Args:
             steps: rounds to play; either this or `seconds` must be given.
             seconds: instead of `steps`.
             progress: show a bar (it removes itself, so that nothing stays in a published page).
             every: call `watch` after each so many rounds (default: after each).
-            watch: gets the game; what it returns, a mapping or None for nothing, is kept in `history.watched`. It may
+            watch: gets the game; what it returns, a mapping or None for nothing, is kept in `history.watched`: where
+                there is a `save`, numbers and text, in tensors and arrays one number. It may
                 end the play with `game.stop()`. Of several processes the first one calls it, and tells the others.
             save: a folder that gets a checkpoint before the first round, after each `save_every` rounds, and at the
                 end, however it comes (Ctrl-C, an error in `watch`); `resume` goes on from there.
@@ -364,6 +392,8 @@ class Game:
             _train(player.net)
         self._look_up()
         self.made = checkpoint.hidden(self) | self.made  # also of parts that came since
+        if save is not None:
+            checkpoint.must_be_free(self, save, "last", *(() if best is None else ("best",)))
         self._start_alike()
         if save is not None:
             self.save(save)
@@ -390,14 +420,15 @@ class Game:
                     self._round()
                     if self.step == first + 1:
                         self._buffers_must_stay()
+                    if self.step == 1:
+                        self._warn_of_idle()
                     tick()
                     self.history.seconds = before + time.perf_counter() - start
                     if watch is not None and self._rank == 0 and self.step % every == 0:
                         with distributed.alone():  # the other processes do not call it
                             seen = watch(self)
                         if seen is not None:
-                            if not isinstance(seen, Mapping):
-                                raise TypeError(f"watch must return a mapping or None, got {type(seen).__name__}")
+                            seen = _noted(seen, keep=save is not None)
                             self.history.watched.append({**seen, "step": self.step})
                             if best is not None and best not in seen:
                                 raise ValueError(
@@ -440,19 +471,68 @@ class Game:
                         f"by copy_ or add_"
                     )
 
+    def _warn_of_idle(self) -> None:
+        """Say which parameters no loss of the first round has reached, but for networks that grow into theirs."""
+        for name, player in self.players.items():
+            left = [key for key, w in player.net.named_parameters() if w in self._idle.get(name, ())]
+            if left and not hasattr(player.net, "level"):
+                warnings.warn(
+                    f"player {name!r}: its loss does not reach {len(left)} of its net's parameters, {left[0]!r} first, "
+                    f"which stay as they are; if that is meant, freeze them with requires_grad_(False)",
+                    stacklevel=_check.outside(),
+                )
+
     def _start_alike(self) -> None:
-        """Where several processes play, all start from the weights of the first, and share what one would compute."""
+        """Where several processes play, all play the same game, from the weights of the first, and share what one
+        would compute."""
         if self._processes == 1:
             return
+        for process, theirs in enumerate(distributed.everyone(self.settings)):
+            if different := checkpoint.differences(self.settings, theirs):
+                raise ValueError(
+                    f"process {process} plays another game than process {self._rank}: {different[0]} there; every "
+                    f"process must be given the same, and takes its rows of each batch by itself"
+                )
         modules = [*(p.net for p in self.players.values()), *([] if self.average is None else [self.average])]
         distributed.share([w.data for module in modules for w in [*module.parameters(), *module.buffers()]])
+        self._must_be_one()
+        weights = [w for own in self._parameters.values() for w in own]
+        with torch.no_grad():
+            kept = [w.clone() for w in weights]
+            torch._foreach_mul_([w.detach() for w in weights], 2.0)
+        try:
+            self._must_be_one()  # also where logits are large: a hinge, flat there, is a line around 0
+        finally:
+            with torch.no_grad():
+                torch._foreach_copy_([w.detach() for w in weights], kept)
+
+    def _must_be_one(self) -> None:
+        """Refuse a loss that is not, from each process's rows, what one process finds from all: in each of three
+        batches, for in one a single activation beside the kink of a ReLU may round to its other side."""
+        if self._processes == 1:
+            return
+        off = self._offs(0)
+        for attempt in (1, 2):
+            if any(value > _AGREES for value in off.values()):
+                off = {key: min(value, off.get(key, 0.0)) for key, value in self._offs(attempt).items()}
+        for (name, what), value in off.items():
+            if value > _AGREES:
+                raise ValueError(
+                    f"step {self.step}, player {name!r}: with {self._processes} processes its {what} is off by "
+                    f"{100 * value:.2g} % from that of one: it is no mean over samples, or something in it looks "
+                    f"across samples and sees those of its own process only. Gather them with "
+                    f"ganlib.distributed.gather or global_mean. Or it draws or counts otherwise in each process"
+                )
+
+    def _offs(self, attempt: int) -> dict[tuple[str, str], float]:
+        """How far each loss and gradient, computed from shares, is from that of the whole batch, relative to it."""
         found: list[dict[tuple[str, str], Tensor]] = []
         for alone in (True, False):
             kept = [b.clone() for b in self._buffers]
             said: dict[tuple[str, str], Tensor] = {}
             with distributed.alone() if alone else nullcontext(), compute.full_precision(self.device):
                 for name, player in self.players.items():
-                    batch, parts = self.draw(name), player.accumulate
+                    batch, parts = self._draw(name, 0, *(("again", attempt) if attempt else ())), player.accumulate
                     first = next(_parts(batch, parts))
                     with self._drawing(batch, parts):
                         terms = _terms(name, player.loss(first))
@@ -465,18 +545,16 @@ class Game:
             found.append(said)
             for buffer, before in zip(self._buffers, kept, strict=True):
                 buffer.copy_(before)
-        for (name, what), one in found[0].items():
-            off = ((one - found[1][name, what]).norm() / one.norm().clamp(min=1e-3)).item()
-            if not off < 1e-3:
-                raise ValueError(
-                    f"player {name!r}: with {self._processes} processes its {what} is off by {100 * off:.2g} % from "
-                    f"that of one: it is no mean over samples, or something in it looks across samples and sees those "
-                    f"of its own process only. Gather them with ganlib.distributed.gather or global_mean"
-                )
+        off = {key: (one - found[1][key]).norm() / one.norm().clamp(min=1e-3) for key, one in found[0].items()}
+        worst = distributed.average(list(off.values()))  # all decide alike
+        finite = [one.isfinite().all() for one in found[0].values()]  # what is not, the turn itself names
+        return {key: value.item() if ok else 0.0 for key, value, ok in zip(off, worst, finite, strict=True)}
 
     def _round(self) -> None:
         if self.anneal is not None:
             self._set_learning_rates()
+        if self.step & (self.step - 1) == 0 and self.step and not self.unfinished:
+            self._must_be_one()
         losses: dict[str, float] = self.unfinished.get("losses", {})
         turns = [(name, player, turn) for name, player in self.players.items() for turn in range(player.turns)]
         for position, (name, player, turn) in enumerate(turns):
@@ -535,6 +613,10 @@ class Game:
         with self._drawing(batch, parts):
             for part in [batch] if parts == 1 else _parts(batch, parts):
                 terms = _terms(name, player.loss(part))
+                if not sums and any(w.grad is not None for w in own):
+                    raise ValueError(
+                        f"player {name!r}: its loss has called backward(), which the game does: leave it out"
+                    )
                 for term, value in terms.items():
                     sums[term] = sums[term] + value.detach() / parts if term in sums else value.detach() / parts
                 loss = torch.stack(list(terms.values())).sum() if len(terms) > 1 else next(iter(terms.values()))
@@ -544,6 +626,8 @@ class Game:
         moved = [w for w in own if w.grad is not None]
         if not moved:
             raise ValueError(f"player {name!r}: its loss does not depend on any parameter that it moves")
+        if self.step == 0:
+            self._idle.setdefault(name, set(own)).difference_update(moved)
         gradients = distributed.average([w.grad for w in moved if w.grad is not None])
         if self._processes > 1:
             for w, gradient in zip(moved, gradients, strict=True):
@@ -554,9 +638,9 @@ class Game:
         values = distributed.average(list(sums.values()))
         *numbers, length = torch.stack([*values, norm.to(values[0])]).tolist()  # waited for once
         for term, number in zip(sums, numbers, strict=True):
-            self._must_be_finite(name, term or "loss", number)
+            self._must_be_finite(name, term or "loss", number, batch)
         if scaler is None:  # in fp16 the scaler skips such a step, and scales by less
-            self._must_be_finite(name, "gradient", length)
+            self._must_be_finite(name, "gradient", length, batch)
         if player.clip is not None:
             nn.utils.clip_grads_with_norm_(moved, player.clip, norm)
         with _whole(player):
@@ -583,18 +667,28 @@ class Game:
         ):
             yield
 
-    def _must_be_finite(self, player: str, what: str, number: float) -> None:
-        if not math.isfinite(number):
-            raise NonFiniteLoss(
-                f"step {self.step}, player {player!r}: the {what} is {number}; the game stopped before using it and "
-                f"keeps its last good parameters. Try a smaller learning rate or a penalty"
-                + (", and see that the data are finite." if self.step == 0 else ".")
+    def _must_be_finite(self, player: str, what: str, number: float, batch: Batch) -> None:
+        if math.isfinite(number):
+            return
+        given = {"real": batch.real, "inputs": batch.inputs}
+        bad = [name for name, x in given.items() if x is not None and not x.isfinite().all()]
+        raise NonFiniteLoss(
+            f"step {self.step}, player {player!r}: the {what} is {number}; the game stopped before using it and "
+            f"keeps its last good parameters. "
+            + (
+                f"The {bad[0]} samples that {self.source.name} drew hold NaN or infinity: mend the data."
+                if bad
+                else "Try a smaller learning rate or a penalty."
             )
+        )
 
     def draw(self, player: str, turn: int = 0) -> Batch:
         """The batch that `player` sees in this turn of the coming round: a pure function of
         (seed, step, player, turn). Where several processes play, each draws it whole and sees its own rows."""
-        rng = compute.generator(self.seed, self.step, player, turn)
+        return self._draw(player, turn)
+
+    def _draw(self, player: str, turn: int, *key: str | int) -> Batch:
+        rng = compute.generator(self.seed, self.step, player, turn, *key)
         real, labels, inputs = self.source.draw(self.batch, rng)
         z = self.draw_latent(self.batch, rng)
         turns = self.players[player].turns if player in self.players else 1
@@ -712,6 +806,30 @@ def _terms(name: str, result: Any) -> dict[str, Tensor]:
     return {name: value.reshape(()) for name, value in terms.items()}
 
 
+def _noted(seen: Any, keep: bool) -> dict[str, Any]:
+    """What `watch` returned; tensors and arrays of one number become that number. What no checkpoint can keep is
+    refused where the play makes some."""
+    if not isinstance(seen, Mapping):
+        raise TypeError(f"watch must return a mapping or None, got {type(seen).__name__}")
+    noted: dict[str, Any] = {}
+    for name, value in seen.items():
+        if not isinstance(name, str) or name == "step":
+            raise ValueError(f"watch must return names other than 'step', which the game adds, got {name!r}")
+        if isinstance(value, Tensor | np.ndarray | np.generic) and math.prod(value.shape) == 1:
+            value = value.item()
+        noted[name] = value
+        try:
+            if keep:
+                json.dumps(value)
+        except (TypeError, ValueError):
+            shape = f" of shape {tuple(value.shape)}" if hasattr(value, "shape") else ""
+            raise TypeError(
+                f"watch must return numbers and text, for a checkpoint to keep, got {name!r}: "
+                f"{type(value).__name__}{shape}"
+            ) from None
+    return noted
+
+
 @contextmanager
 def _whole(player: Player) -> Iterator[None]:
     """Where a player steps: an error leaves its parameters and its optimizer as they were."""
@@ -741,7 +859,10 @@ def _parts(batch: Batch, parts: int) -> Iterator[Batch]:
 
 
 def _train(net: nn.Module) -> None:
-    """Training mode, but for parts in evaluation mode whose parameters are all frozen (a pretrained network)."""
+    """Training mode. Parts in evaluation mode stay there: those of a network that is in training mode itself, as its
+    owner has set them, and of one that somebody left at rest those whose parameters are all frozen."""
+    if net.training:
+        return
     resting = [
         module
         for module in net.modules()
@@ -772,7 +893,7 @@ def _must_move(name: str, player: Player) -> None:
         warnings.warn(
             f"player {name!r}: {left} of the {len(learning)} parameters that its net could learn are not its "
             f"optimizer's and will stay; if that is meant, freeze them with requires_grad_(False)",
-            stacklevel=3,
+            stacklevel=_check.outside(),
         )
 
 
@@ -785,7 +906,7 @@ def _must_not_share(players: Mapping[str, Player]) -> None:
             warnings.warn(
                 f"players {both[0]!r} and {name!r} both move {len(both)} parameters that their nets share, each by an "
                 f"optimizer of its own",
-                stacklevel=3,
+                stacklevel=_check.outside(),
             )
         owner |= dict.fromkeys(held, name)
 

@@ -49,7 +49,8 @@ def onnx(generator: Game | Generator, path: str | Path) -> Path:
         with torch.no_grad():
             if not torch.equal(net(*given.values()), net(*given.values())):
                 raise RuntimeError(
-                    f"{type(net).__name__} draws numbers of its own, and so is no function of its inputs"
+                    f"{type(net).__name__} draws numbers of its own, and so is no function of its inputs: take its "
+                    f"noise from further entries of z, or draw none where it is in evaluation mode"
                 )
         try:
             program = torch.export.export(

@@ -52,7 +52,10 @@ class History:
         return pandas.DataFrame(self.losses, index=pandas.RangeIndex(1, len(self) + 1, name="step"))
 
     def write_csv(self, path: str | Path, after: int = 0) -> None:
-        """Write the losses as a table, a row a round with its step; rows up to `after`, if any, are there already."""
+        """Write the losses as a table, a row a round with its step; rows up to `after`, if any, are there already.
+
+        What was watched has rounds of its own: `pandas.DataFrame(history.watched).to_csv(…)` writes it.
+        """
         with open(path, "a" if after else "w", newline="", encoding="utf8") as file:
             rows = csv.writer(file)
             if not after:
@@ -91,7 +94,8 @@ def tensorboard(
         if writer is None:  # only now is it known where the game goes on
             writer = SummaryWriter(str(folder), purge_step=game.step)
         seen = None if watch is None else watch(game)
-        numbers = {name: value for name, value in (seen or {}).items() if isinstance(value, Real)}
+        plain = {name: value.item() if hasattr(value, "item") else value for name, value in (seen or {}).items()}
+        numbers = {name: value for name, value in plain.items() if isinstance(value, Real)}
         for name, value in {**{name: values[-1] for name, values in game.history.losses.items()}, **numbers}.items():
             writer.add_scalar(name, float(value), game.step)
         return seen

@@ -343,7 +343,7 @@ def sliced_wasserstein(a: Tensor, b: Tensor, projections: int = 256, order: int 
     in D dimensions are |δ|/√D apart at order 2.
 
     Args:
-        a: (N, …), points, features or images; their entries are taken as one vector.
+        a: (N, …), points, features or images, which are floats in [-1, 1] or uint8; entries are taken as one vector.
         b: (M, …).
         projections: how many directions stand for all of them.
         order: p, 1 or 2.
@@ -363,7 +363,7 @@ def sliced_wasserstein(a: Tensor, b: Tensor, projections: int = 256, order: int 
     _check.shape("b", b, f"(M, {', '.join(map(str, a.shape[1:]))}) like a", a.shape[1:] == b.shape[1:])
     if order not in (1, 2):
         raise ValueError(f"order must be 1 or 2, got {order!r}")
-    a, b = (values.detach().cpu().double().flatten(1) for values in (a, b))
+    a, b = (_floats(values, torch.float64).flatten(1) for values in (a, b))
     rng = torch.Generator().manual_seed(_check.positive_int("seed", seed, minimum=0))
     directions = torch.randn(a.shape[1], _check.positive_int("projections", projections), generator=rng).double()
     directions = directions / directions.norm(dim=0)
@@ -528,6 +528,7 @@ def modes(samples: Tensor, mixture: toys.Mixture, minimum: int = 20) -> ModeRepo
         raise TypeError(f"mixture must be a toys.Mixture, whose modes are known, got {type(mixture).__name__}")
     ok = isinstance(samples, Tensor) and samples.ndim == 2 and samples.shape[1] == mixture.dim and len(samples) > 0
     _check.shape("samples", samples, f"(N, {mixture.dim}) with N ≥ 1", ok)
+    _no_bytes("samples", samples)
     samples = samples.detach().cpu().double()
     _check.all_finite("samples", samples)
     total = len(mixture.weights)
@@ -577,15 +578,21 @@ def _closest(samples: Tensor, reals: Tensor, k: int) -> tuple[Tensor, Tensor]:
     return distance, index.gather(1, order)
 
 
-def _floats(images: Tensor) -> Tensor:
+def _floats(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     images = torch.as_tensor(images).detach().cpu()
-    return images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images.float()
+    return images.to(dtype) / 127.5 - 1 if images.dtype == torch.uint8 else images.to(dtype)
+
+
+def _no_bytes(name: str, values: Tensor) -> None:
+    if values.dtype == torch.uint8:
+        raise TypeError(f"{name} must be floats, got torch.uint8: scale pictures as {name} / 127.5 - 1")
 
 
 def _same_features(**sets: Tensor) -> None:
     """Refuse what are not two sets (N, F) of finite features of one kind."""
     for name, values in sets.items():
         _check.shape(name, values, "(N, F)", isinstance(values, Tensor) and values.ndim == 2 and values.numel() > 0)
+        _no_bytes(name, values)
         _check.all_finite(name, values)
     (first, a), (second, b) = sets.items()
     if a.shape[1] != b.shape[1]:

@@ -109,6 +109,52 @@ def own(judge: nn.Module, accumulate: int = 1) -> Game:
     return Game(players, points(), batch=32)
 
 
+class Varied(nn.Module):
+    """Points -> logits that see how varied a batch is, a little."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(2, 64), nn.Linear(65, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.first(x).relu()
+        return self.last(torch.cat([h, 0.3 * h.std(0).mean().expand(len(h), 1)], 1)).squeeze(1)
+
+
+def hinge(gathers: bool) -> Game:
+    """A relativistic average hinge, whose means are of all processes, or of each one's own."""
+    judge, maker = nets.MLPDiscriminator(width=8), Noisy()
+
+    def mean(x: Tensor) -> Tensor:
+        return distributed.global_mean(x.mean()) if gathers else x.mean()
+
+    def d_loss(b: Batch) -> Tensor:
+        real, fake = judge(b.real), judge(maker(b.z))
+        return (1 - (real - mean(fake))).relu().mean() + (1 + (fake - mean(real))).relu().mean()
+
+    def g_loss(b: Batch) -> Tensor:
+        real, fake = judge(b.real), judge(maker(b.z))
+        return (1 - (fake - mean(real))).relu().mean() + (1 + (real - mean(fake))).relu().mean()
+
+    players = {
+        "discriminator": Player(judge, d_loss, torch.optim.Adam(judge.parameters(), 1e-2)),
+        "generator": Player(maker, g_loss, torch.optim.Adam(maker.parameters(), 1e-2)),
+    }
+    return Game(players, points(), batch=64)
+
+
+def later() -> Game:
+    """A game with a term of its own in every other update, which sees the samples of its own process."""
+    game = own(nets.MLPDiscriminator(width=8))
+    loss, judge = game.players["generator"].loss, game.discriminator
+
+    def more(b: Batch) -> Tensor:
+        return loss(b) + (judge(game.generator(b.z)).std() if b.update % 2 else 0)  # type: ignore[operator]
+
+    game.players["generator"].loss = more
+    return game
+
+
 def kept_in_range(images: Tensor, rng: torch.Generator) -> Tensor:
     return images + 0.1 * torch.randn(len(images), 1, generator=rng)
 
@@ -164,6 +210,7 @@ CASES: dict[str, Callable[[], Game]] = {
     "reuse_and_augment": lambda: games.gan(*perceptrons(), points(), reuse=True, augment=kept_in_range, batch=32),
     "own": lambda: own(nets.MLPDiscriminator(width=8)),
     "own_in_parts": lambda: own(nets.MLPDiscriminator(width=8), accumulate=2),
+    "hinge_that_gathers": lambda: hinge(gathers=True),
     "own_that_gathers": lambda: own(Spread(gathers=True)),
     "codes": lambda: games.info_gan(
         nets.MLPGenerator(latent=4, width=16),
@@ -175,23 +222,51 @@ CASES: dict[str, Callable[[], Game]] = {
 }
 
 
-#: A game that several processes refuse.
-REFUSED: dict[str, Callable[[], Game]] = {
-    "blind": lambda: own(Spread(gathers=False)),
-    "faint": lambda: own(Faint(gathers=False)),
+def rank() -> int:
+    return distributed.world()[0]
+
+
+#: Games that several processes refuse, with what is said of them.
+REFUSED: dict[str, tuple[Callable[[], Game], str]] = {
+    "blind": (lambda: own(Spread(gathers=False)), "step 0, player 'discriminator': with 2 processes its"),
+    "faint": (lambda: own(Faint(gathers=False)), "step 0, player 'discriminator': with 2 processes its"),
+    "varied": (lambda: own(Varied()), "step 0, player 'discriminator': with 2 processes its gradient"),
+    "hinge": (lambda: hinge(gathers=False), "step 0, player 'discriminator': with 2 processes its"),
+    "later": (later, "step 1, player 'generator': with 2 processes its"),
+    "seeds": (lambda: games.gan(*perceptrons(), points(), batch=32, seed=rank()), "plays another game.*: seed was"),
+    "rates": (
+        lambda: games.gan(*perceptrons(), points(), batch=32, lr=(1 + rank()) * 1e-3),
+        "plays another game.*: players.discriminator.optimizer.lr was",
+    ),
+    "shards": (
+        lambda: games.gan(*perceptrons(), points()[rank() :: 2], batch=32),
+        "plays another game.*: data_digest was",
+    ),
 }
 
 
 def play(name: str, steps: int = STEPS) -> Game:
     """The game of this case after so many steps. Each process starts from other weights: the first one's count."""
     torch.manual_seed(distributed.world()[0])
-    game = (CASES | REFUSED)[name]()
+    game = CASES[name]()
     game.play(steps, progress=False)
     return game
 
 
+def refuse() -> None:
+    """Say, a line each, what every process says of a game that it refuses."""
+    for name, (make, _) in REFUSED.items():
+        torch.manual_seed(0)
+        try:
+            make().play(3, progress=False)
+        except ValueError as error:
+            print(f"{name} {rank()}: {error}\n", end="", flush=True)
+
+
 def main(folder: str, *cases: str) -> None:
     torch.set_num_threads(1)
+    if folder == "refuse":
+        refuse()
     for case in cases:
         dtype, name = case.split(".")
         torch.set_default_dtype(getattr(torch, dtype))

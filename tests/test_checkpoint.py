@@ -201,6 +201,7 @@ def test_foreign_and_mismatched_files_are_refused(tmp_path: Path):
     save_file({"a": torch.zeros(2)}, tmp_path / "last.safetensors")
     with pytest.raises(CheckpointError, match="not a checkpoint of ganlib"):
         game.resume(tmp_path)
+    (tmp_path / "last.safetensors").unlink()
     path = game.save(tmp_path)
     facts, tensors = checkpoint.load(path)
 

@@ -279,11 +279,11 @@ def warn_of_range(what: str, x: Tensor) -> None:
     if x.dim() != 4 or not x.is_floating_point():
         return
     low, high = float(x.min()), float(x.max())
-    if low < -1.001 or high > 1.001 or 0 <= low < high:  # 0 … 1: no picture of a set is darker than grey
+    if low < -1.1 or high > 1.1 or 0 <= low < high:  # a smooth resize goes a little beyond; 0 … 1: none below grey
         warnings.warn(
             f"{what} are float images, which are expected in [-1, 1], but these go from {low:g} to {high:g}: scale "
             f"them, or give uint8 images, which are scaled here",
-            stacklevel=4,
+            stacklevel=_check.outside(),
         )
 
 

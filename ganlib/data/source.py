@@ -13,6 +13,7 @@ Whoever has data of a kind of their own writes a class with a name and one metho
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from .. import _check
-from ._base import draw_index, image_layout, warn_of_range
+from ._base import Dataset, Pairs, digest, draw_index, image_layout, warn_of_range
 
 
 class Drawn(NamedTuple):
@@ -223,6 +224,22 @@ def source(data: Any, device: torch.device | str = "cpu", dtype: torch.dtype = t
     if isinstance(data, DataLoader | IterableDataset) or not (size and hasattr(data, "__getitem__")):
         return feed(named, size, _batches(data, name), **_named(data, name), exact=False)
     return feed(named, size, _items(data, name, size), **_named(data, name))
+
+
+def fingerprint(data: Any) -> str | None:
+    """A word that changes with the numbers of a tensor, an array, (x, y), a `Dataset` or `Pairs`; None of other data,
+    which are known by their name and number alone."""
+    if hasattr(data, "to_numpy"):  # a pandas frame
+        data = data.to_numpy()
+    if isinstance(data, Dataset):
+        data = (data.x,) if data.y is None else (data.x, data.y)
+    elif isinstance(data, Pairs):
+        data = (data.inputs, data.targets)
+    parts = data if isinstance(data, tuple) else (data,)
+    if not all(isinstance(part, Tensor | np.ndarray) for part in parts):
+        return None
+    found = [digest(torch.as_tensor(part)) for part in parts]
+    return (found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest())[:16]
 
 
 def _is_labelled(data: Any) -> bool:
