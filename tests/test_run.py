@@ -554,7 +554,7 @@ def test_single_pictures_and_names_come_back_as_they_were(tmp_path: Path, monkey
     }
     np.savez(tmp_path / "s.npz", **arrays)
     assert data.load(tmp_path / "s.npz", "all").classes == ("a", "b")
-    cli._write_samples(tmp_path / "pngs", torch.zeros(3, 3, 16, 16), torch.tensor([0, 1, 0]), ("a", "b"))
+    cli._write_samples(tmp_path / "pngs", True, torch.zeros(3, 3, 16, 16), torch.tensor([0, 1, 0]), ("a", "b"))
     found = sorted((tmp_path / "pngs").iterdir())
     assert [path.name for path in found] == ["00000-a.png", "00001-b.png", "00002-a.png"]
     assert Image.open(found[0]).size == (16, 16)
