@@ -153,7 +153,7 @@ AUGMENTATIONS: dict[str, Change] = {
 
 
 #: Those of them that uncover what lies behind the image.
-UNCOVERING = ("translation", "cutout")
+UNCOVERING: dict[str, Callable[..., Tensor]] = {"translation": translation, "cutout": cutout}
 
 
 def get(augment: str | Change | None, fill: float = 0.0) -> Augmentation | None:
@@ -177,7 +177,7 @@ def get(augment: str | Change | None, fill: float = 0.0) -> Augmentation | None:
     if fill and not set(names) & set(UNCOVERING):
         raise ValueError(f"fill={fill} is for the names {' and '.join(UNCOVERING)}, got augment={augment!r}")
     if names:
-        filled = {name: partial(AUGMENTATIONS[name], fill=fill) for name in UNCOVERING} if fill else {}
+        filled = {name: partial(change, fill=fill) for name, change in UNCOVERING.items()} if fill else {}
         ground = f" on {fill:g}" if fill else ""
         return Augmentation(",".join(names) + ground, tuple(filled.get(name, AUGMENTATIONS[name]) for name in names))
     if augment is None or isinstance(augment, Augmentation):
