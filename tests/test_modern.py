@@ -33,7 +33,6 @@ def test_the_screen_plays_the_library_s_game() -> None:
         n["digits"],
         loss="rpgan",
         penalty=n["PENALTIES"]["R1 + R2"],
-        anneal=rounds,
         device="cpu",
         precision="fp32",
         **n["SETTINGS"],
