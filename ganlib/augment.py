@@ -7,13 +7,14 @@ https://arxiv.org/abs/2006.10738, equations 4 to 6).
 
 Each change is a pure function `(images, rng) -> images` of images (N, C, H, W) in [-1, 1], drawn for each image by
 itself from a CPU generator; ranges are those of the paper, which has no flip. What moves in from outside and what is
-cut out is 0, grey.
+cut out is 0, grey, or what `fill` says: digits stand on black, which is -1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -97,8 +98,8 @@ def _offsets(n: int, low: int, high: int, rng: torch.Generator, device: torch.de
     return torch.randint(low, high + 1, (n,), generator=rng).to(device)
 
 
-def translation(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Moves each image by up to an eighth of its sides, down or up and right or left; what moves in is 0.
+def translation(images: Tensor, rng: torch.Generator, fill: float = 0.0) -> Tensor:
+    """Moves each image by up to an eighth of its sides, down or up and right or left; what moves in is `fill`.
 
     First built in chapter 13.
     """
@@ -111,12 +112,12 @@ def translation(images: Tensor, rng: torch.Generator) -> Tensor:
         shape = (n, 1, side, 1) if dim == 2 else (n, 1, 1, side)
         inside = ((source >= 0) & (source < side)).view(shape)
         index = source.clamp(0, side - 1).view(shape).expand(n, channels, height, width)
-        moved = torch.where(inside, moved.gather(dim, index), 0)
+        moved = torch.where(inside, moved.gather(dim, index), fill)
     return moved
 
 
-def cutout(images: Tensor, rng: torch.Generator) -> Tensor:
-    """Sets to 0 a rectangle of half each image's sides, its centre anywhere: some of it may lie outside."""
+def cutout(images: Tensor, rng: torch.Generator, fill: float = 0.0) -> Tensor:
+    """Sets to `fill` a rectangle of half each image's sides, its centre anywhere: some of it may lie outside."""
     n, _, height, width = _check_images(images)
     cut = torch.ones(n, 1, 1, 1, dtype=torch.bool, device=images.device)
     for shape, side in (((n, 1, height, 1), height), ((n, 1, 1, width), width)):
@@ -124,7 +125,7 @@ def cutout(images: Tensor, rng: torch.Generator) -> Tensor:
         start = _offsets(n, -(length // 2), side - (length + 1) // 2, rng, images.device)[:, None]
         place = torch.arange(side, device=images.device)
         cut = cut & ((place >= start) & (place < start + length)).view(shape)
-    return torch.where(cut, 0, images)
+    return torch.where(cut, fill, images)
 
 
 def flip(images: Tensor, rng: torch.Generator) -> Tensor:
@@ -151,22 +152,36 @@ AUGMENTATIONS: dict[str, Change] = {
 }
 
 
-def get(augment: str | Change | None) -> Augmentation | None:
+#: Those of them that uncover what lies behind the image.
+UNCOVERING: dict[str, Callable[..., Tensor]] = {"translation": translation, "cutout": cutout}
+
+
+def get(augment: str | Change | None, fill: float = 0.0) -> Augmentation | None:
     """The changes of these names, such as "translation,cutout", in this order.
 
     A function `(images, rng) -> images` of the reader's own goes by its name; None, for no change, passes through.
 
+    Args:
+        augment: names of `AUGMENTATIONS` with commas between, a function, or None.
+        fill: what moves in and what is cut out, in the images' unit: the colour of their own ground, where they have
+            one, such as -1 for digits on black. On another colour D sees edges that no image has.
+
     Raises:
-        ValueError: a name that is not one of `AUGMENTATIONS`.
+        ValueError: a name that is not one of `AUGMENTATIONS`, or a fill for changes that uncover nothing.
         TypeError: neither a name nor a function.
     """
+    _check.finite("fill", fill)
+    names = [name.strip() for name in augment.split(",")] if isinstance(augment, str) else []
+    for name in names:
+        _check.one_of("augment", name, AUGMENTATIONS)
+    if fill and not set(names) & set(UNCOVERING):
+        raise ValueError(f"fill={fill} is for the names {' and '.join(UNCOVERING)}, got augment={augment!r}")
+    if names:
+        filled = {name: partial(change, fill=fill) for name, change in UNCOVERING.items()} if fill else {}
+        ground = f" on {fill:g}" if fill else ""
+        return Augmentation(",".join(names) + ground, tuple(filled.get(name, AUGMENTATIONS[name]) for name in names))
     if augment is None or isinstance(augment, Augmentation):
         return augment
-    if isinstance(augment, str):
-        names = [name.strip() for name in augment.split(",")]
-        for name in names:
-            _check.one_of("augment", name, AUGMENTATIONS)
-        return Augmentation(",".join(names), tuple(AUGMENTATIONS[name] for name in names))
     if not callable(augment):
         raise TypeError(f"augment must be names such as 'translation,cutout' or a function, got {augment!r}")
     return Augmentation(getattr(augment, "__name__", type(augment).__name__), (augment,))

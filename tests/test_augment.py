@@ -102,6 +102,25 @@ def test_translation_moves_by_whole_pixels_and_fills_with_zero() -> None:
     assert found == {(down, right) for down in range(-1, 2) for right in range(-2, 3)}
 
 
+@pytest.mark.parametrize("name", augment.UNCOVERING)
+def test_what_is_uncovered_takes_the_colour_of_the_ground(name: str) -> None:
+    """Where grey was uncovered there is the fill now, and nothing else has changed."""
+    x = images(300)
+    grey, change = augment.AUGMENTATIONS[name](x, rng()), augment.get(name, fill=-1.0)
+    assert change is not None and change.name == f"{name} on -1" and augment.get(change) is change
+    black = change(x, rng())
+    assert (grey == 0).any() and torch.equal(black, torch.where(grey == 0, -1.0, grey))
+    assert torch.equal(augment.get(f"brightness,{name}", fill=-1.0).changes[1](x, rng()), black)  # type: ignore[union-attr]
+    ground = torch.full_like(x, -1.0)
+    assert torch.equal(change(ground, rng()), ground)  # an image of nothing but ground stays one
+
+
+@pytest.mark.parametrize("name", ["brightness", "flip", None])
+def test_a_fill_where_nothing_is_uncovered_is_refused(name: str | None) -> None:
+    with pytest.raises(ValueError, match="fill=-1.0 is for the names translation and cutout, got augment="):
+        augment.get(name, fill=-1.0)
+
+
 def test_half_of_the_images_are_mirrored_each_for_itself() -> None:
     x = images(1000)
     y = augment.flip(x, rng())
