@@ -145,13 +145,13 @@ def resume(
     if facts["format"] != FORMAT:
         raise CheckpointError(f"{path} is a generator alone, no game: ganlib.load reads it")
     stored, mine = facts["settings"], json.loads(json.dumps(game.settings))
-    rates = _rates(game, lr)
+    rates, seats = _rates(game, lr), stored.get("players", {})
     if rates:
-        for player in stored["players"].keys() & mine["players"].keys():
-            for optimizer in (stored["players"][player]["optimizer"], mine["players"][player]["optimizer"]):
+        for player in seats.keys() & mine["players"].keys():
+            for optimizer in (seats[player]["optimizer"], mine["players"][player]["optimizer"]):
                 optimizer.pop("lr", None)
     for player, seat in mine["players"].items():
-        if "groups" not in stored["players"].get(player, {}).get("optimizer", {}):  # of an older checkpoint
+        if "groups" not in seats.get(player, {}).get("optimizer", {}):  # of an older checkpoint
             seat["optimizer"].pop("groups", None)
     stored.setdefault("data_digest", mine["data_digest"])  # not in older checkpoints
     if stored.setdefault("processes", 1) != mine["processes"]:  # equal within rounding, and so allowed

@@ -381,7 +381,7 @@ def test_what_json_cannot_hold_is_refused_before_anything_is_written(tmp_path: P
     game = tiny_game()
     path = game.save(tmp_path)
     good = path.read_bytes()
-    with pytest.raises(TypeError, match="watch must return numbers and text, .*: Object of type Tensor"):
+    with pytest.raises(TypeError, match="watch must return numbers and text, .* got 'picture': Tensor"):
         game.play(1, watch=lambda g: {"picture": torch.zeros(2)}, save=tmp_path, progress=False)
     assert path.read_bytes() == good and [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
     player = game.players["generator"]
