@@ -236,6 +236,49 @@ def test_labels_of_an_npz_are_renumbered_and_keep_their_names(tmp_path: Path, va
     )
 
 
+@pytest.mark.parametrize("kind", [str, bytes])
+def test_text_labels_of_an_npz_are_the_classes_in_the_order_of_folders(tmp_path: Path, kind: type) -> None:
+    names = ["item 10", "item 9", "café"]
+    text = np.array(names * 10) if kind is str else np.array([name.encode() for name in names * 10])
+    points = np.arange(30)[:, None] % 3 * np.ones((1, 2))
+    np.savez(tmp_path / "a.npz", points=points, labels=text)
+    loaded = every(tmp_path / "a.npz")
+    assert loaded.classes == ("café", "item 9", "item 10") and loaded.y is not None
+    assert torch.equal(loaded.x[:, 0], torch.tensor([2.0, 1.0, 0.0])[loaded.y])
+    assert loaded.notes == ("24 train, 6 held out, 3 classes (café 10, item 9 10, item 10 10)",)
+    np.savez(tmp_path / "a.npz", points=points, labels=text, classes=np.array(["x", "y", "z"]))
+    assert every(tmp_path / "a.npz").notes[1:] == ("classes are left out: the labels are names",)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("scale", "start", "range"), [(1 / 255, 0, "[0, 1]"), (2 / 255, -1, "[-1, 1]"), (1, 0, "whole numbers up to 255")]
+)
+@pytest.mark.parametrize("shape", [(10, 8, 9), (10, 8, 9, 3), (10, 3, 8, 9)])
+def test_float_images_of_an_npz_are_taken_and_their_range_is_said(
+    tmp_path: Path, shape: tuple[int, ...], scale: float, start: float, range: str, dtype: type
+) -> None:
+    shades = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    np.savez(tmp_path / "bytes.npz", images=shades)
+    np.savez(tmp_path / "floats.npz", images=(shades * scale + start).astype(dtype))
+    loaded = every(tmp_path / "floats.npz")
+    assert torch.equal(loaded.x, every(tmp_path / "bytes.npz").x)
+    assert loaded.notes[1] == f"float images, taken as {range} and kept in 256 shades"
+
+
+@pytest.mark.parametrize(
+    ("ending", "writes"), [("csv", 'points=numpy.loadtxt(CSV, delimiter=",")'), ("npy", "points=numpy.load(NPY)")]
+)
+def test_other_files_are_told_how_to_become_an_npz(tmp_path: Path, ending: str, writes: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    if ending == "csv":
+        path.write_text("1,2\n3,4\n")
+    else:
+        np.save(path, np.zeros((5, 2)))
+    with pytest.raises(ValueError, match=re.escape(f"numpy.savez(FILE, {writes}) writes one")):
+        data.load(path)
+
+
 # ---- decoded once --------------------------------------------------------------------------------------------------
 
 

@@ -461,9 +461,13 @@ def npz(path: Path, split: str, size: int | Literal["fit"] | None) -> Read:
             arrays = {key: np.asanyarray(archive[key]) for key in (*_KINDS, "labels", "classes") if key in found}
     except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zlib.error, zipfile.BadZipFile) as error:
         # Not numpy's own words for what is no archive: they advise to unpickle it.
-        why = "it is none, or holds Python objects" if "pickle" in str(error) else error
+        why = (
+            "it is none, or holds Python objects, as names do without .astype(str)" if "pickle" in str(error) else error
+        )
+        of = {".csv": 'numpy.loadtxt(CSV, delimiter=",")', ".npy": "numpy.load(NPY)"}.get(path.suffix.lower(), "…")
         raise ValueError(
-            f"{path} cannot be read as an .npz file of plain arrays: {why}. numpy.savez(FILE, points=…) writes one"
+            f"{path} cannot be read as an .npz file of plain arrays: {why}. numpy.savez(FILE, points={of}) writes one, "
+            f"images=… of images"
         ) from error
     kinds = [key for key in _KINDS if key in arrays]
     if len(kinds) != 1:
@@ -472,12 +476,12 @@ def npz(path: Path, split: str, size: int | Literal["fit"] | None) -> Read:
             f"{path} must hold {'one' if kinds else 'an'} array called images, points or samples, got {got}"
         )
     key = kinds[0]
-    x = _samples(f"{path}: {key}", arrays[key])
+    x, *scaled = _samples(f"{path}: {key}", arrays[key], key != "points")
     labels = arrays.get("labels")
     y, classes, *left = (None, ()) if labels is None else _labels(path, labels, len(x), arrays.get("classes"))
     each = [len(x)] if y is None else y.bincount().tolist()
     held_out = sum(count // 5 for count in each)
-    notes = [_summary(len(x) - held_out, held_out, dict(zip(classes, each, strict=False))), *left]
+    notes = [_summary(len(x) - held_out, held_out, dict(zip(classes, each, strict=False))), *left, *scaled]
     images = x.dim() == 4
     height, width = x.shape[2:] if images else (0, 0)
     if size == "fit":
@@ -488,13 +492,25 @@ def npz(path: Path, split: str, size: int | Literal["fit"] | None) -> Read:
 
 
 def _labels(path: Path, labels: np.ndarray, n: int, names: np.ndarray | None) -> tuple[Any, ...]:
-    """Labels from 0 without gaps; the classes, called as `names` has them, or as the file numbers them; notes."""
-    if labels.shape != (n,) or labels.dtype.kind not in "iu" or labels.min() < 0:
+    """Labels from 0 without gaps; the classes, called as `names` has them, or as these labels are; notes."""
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf8", "backslashreplace")
+    text = labels.dtype.kind == "U"
+    if labels.shape != (n,) or labels.dtype.kind not in "iuU" or (labels == "" if text else labels < 0).any():
         raise ValueError(
             f"{path}: labels must be {n} whole numbers from 0, got {labels.dtype} of shape {labels.shape}"
             + (f" from {labels.min()}" if labels.size and labels.dtype.kind in "iuf" else "")
+            + ("; as names, none may be empty" if text else "; names are right too, .astype(str)")
         )
     values, numbered = np.unique(labels, return_inverse=True)
+    if text:
+        order = np.array(sorted(range(len(values)), key=lambda k: _natural(values[k])))
+        y = torch.from_numpy(np.argsort(order)[numbered])
+        return (
+            y,
+            tuple(values[order].tolist()),
+            *(["classes are left out: the labels are names"] if names is not None else []),
+        )
     y, most = torch.from_numpy(numbered.astype(np.int64)), int(values.max())
     if names is None or names.dtype.kind != "U" or not most < names.size == len(np.unique(names)):
         left = [] if names is None else [f"classes are left out: they must be different names of the labels 0 … {most}"]
@@ -502,16 +518,41 @@ def _labels(path: Path, labels: np.ndarray, n: int, names: np.ndarray | None) ->
     return y, tuple(str(names.reshape(-1)[value]) for value in values)
 
 
-def _samples(what: str, array: np.ndarray) -> Tensor:
+def _samples(what: str, array: np.ndarray, images: bool) -> tuple[Any, ...]:
+    """Images as uint8 (N, C, H, W) or points as float32 (N, D), and what was done to them."""
     got = f"got {array.dtype} of shape {array.shape}"
     if array.size == 0:
         raise ValueError(f"{what} is empty, {got}")
     if array.dtype == np.uint8:
-        return image_layout(what, torch.from_numpy(array))
+        return (image_layout(what, torch.from_numpy(array)),)
+    if array.dtype.kind == "f" and array.ndim in (3, 4) and images:
+        return _shades(what, array)
     if array.dtype.kind != "f" or array.ndim != 2:
-        raise ValueError(f"{what} must be images as uint8, from 0 to 255, or points (N, D) as floats, {got}")
+        raise ValueError(
+            f"{what} must be images as uint8, from 0 to 255, or points (N, D) as floats, {got}"
+            + ('; of images from 0 to 255 .astype("uint8") is right' if array.ndim in (3, 4) and images else "")
+        )
     with np.errstate(over="ignore"):
         points = array.astype(np.float32)
     if not (finite := np.isfinite(points).all(1)).all():
         raise ValueError(f"{what} must be finite: row {int(np.flatnonzero(~finite)[0])} is not, as float32")
-    return torch.from_numpy(points)
+    return (torch.from_numpy(points),)
+
+
+def _shades(what: str, array: np.ndarray) -> tuple[Tensor, str]:
+    """Float images as uint8: of [0, 1], of [-1, 1] where some are below 0, or whole numbers up to 255."""
+    low, high = float(array.min()), float(array.max())
+    if not np.isfinite([low, high]).all():
+        raise ValueError(f"{what} must be finite, got NaN or infinity")
+    if -1.001 <= low and high <= 1.001:
+        scale, start, note = (255, 0, "[0, 1]") if low >= 0 else (127.5, 1, "[-1, 1]")
+    elif low >= 0 and high <= 255 and (array == np.rint(array)).all():
+        scale, start, note = 1, 0, "whole numbers up to 255"
+    else:
+        raise ValueError(
+            f"{what} are float images from {low:g} to {high:g}, and must lie in [0, 1] or in [-1, 1]; of values from 0 "
+            f'to 255 .astype("uint8") is right'
+        )
+    layout = image_layout(what, torch.from_numpy(array.astype(np.float32)))
+    shades = layout.add_(start).mul_(scale).round_().clamp_(0, 255).to(torch.uint8)
+    return shades, f"float images, taken as {note} and kept in 256 shades"
