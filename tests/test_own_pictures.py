@@ -606,3 +606,63 @@ def test_nothing_is_no_name_of_a_folder() -> None:
     for load in (data.load, recipes.load_data):
         with pytest.raises(ValueError, match="='' is not known"):
             load("")
+
+
+# ---- one folder too high -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stray", [0, 1])
+@pytest.mark.parametrize("above", ["", "train/", "a/b/"])
+def test_the_folder_above_the_one_meant_is_refused_and_that_one_named(tmp_path: Path, above: str, stray: int) -> None:
+    for kind in ("circle", "square", "star"):
+        for i in range(4):
+            flat(tmp_path / "pictures" / above / kind / f"{i}.png")
+    for i in range(stray):
+        flat(tmp_path / f"stray{i}.png")
+    for place in (tmp_path, *([tmp_path / "pictures"] if above else [])):
+        with pytest.raises(
+            ValueError, match=f"12 pictures lie deeper than is read here, and {stray * (place == tmp_path)} do"
+        ) as refused:
+            data.load(place)
+        assert str(refused.value).endswith(f"meant is probably {tmp_path / 'pictures' / above}")
+    assert len(every(tmp_path / "pictures" / above)) == 12
+
+
+def test_the_few_pictures_that_lie_deeper_are_said_to_be_left_out(tmp_path: Path) -> None:
+    numbered(tmp_path)
+    for i in range(3):
+        flat(tmp_path / "a" / "old" / f"{i}.png")
+        flat(tmp_path / "a" / ".git" / f"{i}.png")
+    flat(tmp_path / "empty" / "of" / "a.png").unlink()
+    loaded = every(tmp_path)
+    assert len(loaded) == 10
+    assert loaded.notes[2:] == ("without a picture, and left out: empty/", "3 that lie deeper are left out: a/old/ 3")
+
+
+def test_pairs_that_lie_deeper_are_not_passed_over(tmp_path: Path) -> None:
+    for side in ("inputs", "targets"):
+        flat(tmp_path / side / "a.png")
+        flat(tmp_path / side / "more" / "b.png")
+    loaded = data.load_pairs(tmp_path, "all")
+    assert [note for note in loaded.notes if "deeper" in note] == [
+        f"{side}: 1 that lie deeper are left out: more/ 1" for side in ("inputs", "targets")
+    ]
+    flat(tmp_path / "inputs" / "more" / "c.png")
+    with pytest.raises(ValueError, match=r"inputs: 2 pictures lie deeper .* meant is probably .*more"):
+        data.load_pairs(tmp_path)
+
+
+def test_one_picture_is_nothing_to_train_on(tmp_path: Path) -> None:
+    flat(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="hold 1 sample to train on: a game needs several"):
+        recipes.build(recipes.Settings(str(tmp_path)))
+
+
+@pytest.mark.parametrize("name", ["no/pictures", "./pictures", "pictures/", "pictures.zip"])
+def test_a_mistyped_path_is_no_unknown_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    for load in (data.load, recipes.load_data):
+        with pytest.raises(ValueError, match="there is no such file or folder"):
+            load(name)
+        with pytest.raises(ValueError, match="'pictures' is not known; .*; and there is no file or folder called so"):
+            load("pictures")

@@ -60,7 +60,8 @@ def folder_of_images(folder: Path, split: str, size: Size, root: Path) -> Read:
     places = sorted((e.name for e in os.scandir(folder) if os.path.isdir(e) and not _is_system(e.name)), key=_natural)
     places = [place for place in places if not _is_run(folder / place)]
     groups = {place: found for place in places if (found := _pictures(folder / place, skipped))}
-    empty = [place for place in places if place not in groups]
+    lower = _lower(folder, 1)
+    empty = [place for place in places if place not in groups and not any(place in below.parts for below in lower)]
     if names and groups:
         raise ValueError(
             f"{folder} holds both images and folders of images ({next(iter(groups))}, …); move one of them"
@@ -69,6 +70,7 @@ def folder_of_images(folder: Path, split: str, size: Size, root: Path) -> Read:
     if groups:
         names = [f"{place}/{name}" for place, found in groups.items() for name in found]
         y = np.repeat(np.arange(len(groups)), [len(found) for found in groups.values()])
+    too_low = _too_low(folder, 1, len(names), lower)
     if not names:
         raise ValueError(
             f"{folder} holds no images; looked for {', '.join(_SUFFIXES)}, there and one level below"
@@ -81,6 +83,7 @@ def folder_of_images(folder: Path, split: str, size: Size, root: Path) -> Read:
         _summary(*counts, {k: len(g) for k, g in groups.items()}),
         *notes,
         *left,
+        *too_low,
         *_skipped(skipped),
     )
 
@@ -120,11 +123,13 @@ def _skipped(endings: Counter[str]) -> list[str]:
 def pairs(folder: Path, split: str, paired: bool, size: int | None, root: Path) -> Pairs:
     """Pairs of the folders `inputs` and `targets`, brought to one side, a power of two; paired by their names."""
     sides: dict[str, list[str]] = {}
+    lower: dict[str, list[str]] = {}
     skipped: Counter[str] = Counter()
     for side in ("inputs", "targets"):
         if not (folder / side).is_dir() or not (found := _pictures(folder / side, skipped)):
             raise ValueError(f"{folder} must hold pictures in two folders, inputs and targets: {side} holds none")
         sides[side] = found
+        lower[side] = _too_low(folder / side, 0, len(found), _lower(folder / side, 0))
     if paired:
         stems = {side: {os.path.splitext(name)[0]: name for name in found} for side, found in sides.items()}
         for side, found in sides.items():
@@ -145,6 +150,7 @@ def pairs(folder: Path, split: str, paired: bool, size: int | None, root: Path) 
         (parts[side], _, counts), said = _split(folder / side, names, alike, split, size or power_of_two, root)
         size = parts[side].shape[2]
         notes += [f"{side}: {note}" for note in (_summary(*counts, {}), *said)]
+        notes += [f"{side}: {note}" for note in lower[side]]
     notes += _skipped(skipped)
     return Pairs(
         folder.absolute().name,
@@ -180,6 +186,33 @@ def _pictures(folder: Path, skipped: Counter[str]) -> list[str]:
     endings = [os.path.splitext(name)[1].lower() for name in names]
     skipped.update(ending or "without ending" for ending in endings if ending not in _SUFFIXES)
     return [name for name, ending in zip(names, endings, strict=True) if ending in _SUFFIXES]
+
+
+def _lower(folder: Path, level: int) -> Counter[Path]:
+    """How many pictures there are in each folder that lies more than `level` below this one (and at most four)."""
+    found = Counter[Path]()
+    for place, below, _ in os.walk(folder):
+        here = Path(place).relative_to(folder)
+        inside = here.parts and _is_run(Path(place))
+        below[:] = [] if inside or len(here.parts) == 4 else [name for name in below if not _is_system(name)]
+        if len(here.parts) > level and not inside and (pictures := _pictures(Path(place), Counter())):
+            found[here] = len(pictures)
+    return found
+
+
+def _too_low(folder: Path, level: int, read: int, lower: Counter[Path]) -> list[str]:
+    """A note on pictures that lie too low to be read; if they are the most, the folder was hardly meant."""
+    count = sum(lower.values())
+    if count > read:
+        meant = Counter[Path]()
+        for place, pictures in lower.items():
+            meant[place.parent if level else place] += pictures
+        raise ValueError(
+            f"{folder}: {count} pictures lie deeper than is read here, and {read} do not; "
+            f"meant is probably {folder / meant.most_common(1)[0][0]}"
+        )
+    each = ", ".join(f"{place.as_posix()}/ {pictures}" for place, pictures in lower.most_common(5))
+    return [f"{count} that lie deeper are left out: {each}" + ", …" * (len(lower) > 5)] if count else []
 
 
 def _read(folder: Path, names: list[str], size: Size, root: Path) -> tuple[Tensor, tuple[str, ...]]:
@@ -504,7 +537,7 @@ def _labels(path: Path, labels: np.ndarray, n: int, names: np.ndarray | None) ->
         )
     values, numbered = np.unique(labels, return_inverse=True)
     if text:
-        order = np.array(sorted(range(len(values)), key=lambda k: _natural(values[k])))
+        order = np.array(sorted(range(len(values)), key=lambda k: _natural(str(values[k]))))
         y = torch.from_numpy(np.argsort(order)[numbered])
         return (
             y,
