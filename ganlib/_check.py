@@ -11,6 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+NO_FILE = "; and there is no file or folder called so"
+"""Said of a name that is none of ours."""
+
 
 def one_of(name: str, value: object, valid: Iterable[str], beside: str = "") -> None:
     """Refuse a value that is not one of the valid names.

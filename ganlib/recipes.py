@@ -18,8 +18,7 @@ import torch
 from torch import nn
 
 from . import augment, data, games, losses, nets, penalties, toys
-from ._check import finite, one_of, positive_int
-from .data._base import NO_FILE
+from ._check import NO_FILE, finite, one_of, positive_int
 from .data.packaged import BUILT_IN
 from .engine import Game
 

@@ -15,7 +15,7 @@ from typing import Literal
 
 from .. import _check
 from . import files, online, scenes
-from ._base import NO_FILE, SPLITS, Dataset, Pairs, clustered, digest, fit, shrunk, taken
+from ._base import SPLITS, Dataset, Pairs, clustered, digest, fit, shrunk, taken
 from .files import picture
 from .packaged import BUILT_IN, OFFLINE, SERIES_MEAN, SERIES_STD, TASKS, load_pairs
 from .source import Drawn, Feed, Source, source
@@ -110,5 +110,5 @@ def load(
         own, notes = files.npz(path, split, size)
         return Dataset(path.stem, *own, str(path), "the reader's own", split, notes)
     if isinstance(name, str) and path.name == name and not path.suffix:
-        _check.one_of("name", name, names(), NO_FILE)
+        _check.one_of("name", name, names(), _check.NO_FILE)
     raise ValueError(f"name={os.fspath(name)!r}: there is no such file or folder")

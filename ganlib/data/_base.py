@@ -18,8 +18,6 @@ from torch import Tensor
 from .. import _check, nets
 
 SPLITS = ("train", "test", "all")
-NO_FILE = "; and there is no file or folder called so"
-"""Said of a name that is none of ours."""
 CHUNK = 1024
 """Samples of a large set that are worked on at a time."""
 _FILES: WeakValueDictionary[int, mmap.mmap] = WeakValueDictionary()
