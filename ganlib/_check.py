@@ -12,14 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+NO_FILE = "; and there is no file or folder called so"
+"""Said of a name that is none of ours."""
 
-def one_of(name: str, value: object, valid: Iterable[str]) -> None:
+
+def one_of(name: str, value: object, valid: Iterable[str], beside: str = "") -> None:
     """Refuse a value that is not one of the valid names.
 
     Args:
         name: the argument's name, as the caller wrote it.
         value: what came.
         valid: the names that would be right.
+        beside: what else would be, said after them.
 
     Raises:
         ValueError: names the argument, the value and every valid name, close matches first.
@@ -29,7 +33,7 @@ def one_of(name: str, value: object, valid: Iterable[str]) -> None:
         return
     close = difflib.get_close_matches(value, names, n=3, cutoff=0.6) if isinstance(value, str) else []
     ordered = close + [other for other in names if other not in close]
-    raise ValueError(f"{name}={value!r} is not known; choose one of: {', '.join(ordered)}")
+    raise ValueError(f"{name}={value!r} is not known; choose one of: {', '.join(ordered)}{beside}")
 
 
 def positive_int(name: str, value: object, *, minimum: int = 1) -> int:

@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, fields
@@ -23,7 +24,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from . import __version__, augment, checkpoint, compute, data, features, history, recipes, toys
-from ._check import finite, one_of, positive_int
+from ._check import finite, positive_int
 from .distributed import world
 from .engine import Game, NonFiniteLoss
 from .games import GAMES
@@ -34,7 +35,8 @@ from .reference import Reference
 from .run import Record, Run, RunError, as_bytes, picture, png, sheet, write
 
 MEASURE_EVERY = 500
-METRICS = """Prints one "name value" a line and writes them to RUN/metrics.json. Beside each stands "name_real", the
+METRICS = """Prints one "name value" a line and writes them to RUN/metrics.json, the last results of another split or
+other features under "others". Beside each stands "name_real", the
 same of as many real samples: the scale. For ring, grid and gaussians: modes (with more than 20 good samples of 20 000),
 quality (share within 3 standard deviations of a mode), reverse_kl (in nats). For digits and mnist: frechet (distance of
 5000 samples in the features of our digit classifier), and label_accuracy of games that are asked for classes. For other
@@ -184,8 +186,8 @@ def _parser() -> argparse.ArgumentParser:
         "--out",
         type=_path,
         required=True,
-        help="FILE.npz, with arrays `samples`, and `labels` and `classes` if conditional; of images also FILE.png, a "
-        "sheet, or FOLDER/ for a PNG each",
+        help="a new FILE.npz, with arrays `samples` (images as uint8 (N, C, H, W), from 0 to 255), and `labels` and "
+        "`classes` if conditional; of images also FILE.png, a sheet, or FOLDER/ for a PNG each",
     )
     sample.add_argument("--seed", type=_number, default=0, help="of the latents (default 0)")
     sample.add_argument("--labels", help="classes to ask for, such as star,ring or 3,7 (repeated in turn)")
@@ -209,7 +211,11 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help="write a run's averaged generator as an ONNX model")
     _add_run(export)
     export.add_argument(
-        "--out", type=_path, metavar="FILE.onnx", required=True, help="the model; takes z, inputs, labels"
+        "--out",
+        type=_path,
+        metavar="FILE.onnx",
+        required=True,
+        help="the model; takes z, inputs, labels, and returns samples, images in [-1, 1]",
     )
     export.set_defaults(command=_export)
     return parser
@@ -280,10 +286,14 @@ def _train(options: argparse.Namespace) -> int:
             watch = _refused(history.tensorboard, options.tensorboard, record)
         if first:
             run.write_json("settings.json", stored)
-            if not (run.folder / "reference.npz").exists():
-                write(run.folder / "reference.npz", Reference.of(run.settings(), game).to_bytes())
-            record.measure = run.reference().measure
-            _introduce(stored, game)
+            try:
+                if not (run.folder / "reference.npz").exists():
+                    write(run.folder / "reference.npz", Reference.of(run.settings(), game).to_bytes())
+                record.measure = run.reference().measure
+                _introduce(stored, game)
+            except KeyboardInterrupt:
+                print(f"stopped before round {game.step + 1}; go on with --resume", file=sys.stderr)
+                return 130
         return _play(game, stored, record, watch, first)
 
 
@@ -438,15 +448,15 @@ def _sample(options: argparse.Namespace) -> int:
 
 
 def _must_be_ours(out: Path, folder: bool) -> bool:
-    """Whether it is to be a folder. Refuse what is of no known kind, cannot be written, or holds something else."""
+    """Whether it is to be a folder. Refuse what is of no known kind, cannot be written, or is there already."""
     folder = folder or out.is_dir()
     if not folder and out.suffix not in (".npz", ".png"):
         raise BadInput(f"--out must end in .npz, in .png for a sheet, or in / for a folder of pictures, got {out}")
     _must_be_writable(out)
     if folder and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BadInput(f"--out {out} must be a new or empty folder")
-    if not folder and out.exists() and not _is_samples(out):
-        raise BadInput(f"--out {out} exists and is no file of samples: choose another name")
+    if not folder and out.exists():
+        raise BadInput(f"--out {out} exists: choose another name")
     return folder
 
 
@@ -455,32 +465,24 @@ def _must_be_writable(out: Path) -> None:
         raise BadInput(f"--out {out} cannot be written: its folder must exist and be writable")
 
 
-def _is_samples(path: Path) -> bool:
-    from PIL import Image
-
-    try:
-        if path.suffix == ".png":
-            with Image.open(path) as image:
-                return image.info.get("Software") == "ganlib"
-        with np.load(path, allow_pickle=False) as arrays:
-            return "samples" in arrays
-    except (OSError, ValueError):
-        return False
-
-
 def _labels(text: str | None, made: Generator) -> list[int | str] | None:
-    """The classes asked for, by name, or by number where no class is called by a number. Names may hold commas."""
+    """The classes asked for, by name, or by number where no class is called by a number. Names may hold commas, and be
+    written in capitals or not where that leaves one."""
     if text is None or not made.classes:
         return None if text is None else [text]
     found: list[int | str] = []
     numbers = [] if any(name.isdecimal() for name in made.classes) else [str(k) for k in range(len(made.classes))]
-    known, parts = {*made.classes, *numbers}, text.split(",")
+    known = {*made.classes, *numbers}
+    alike = Counter(name.casefold() for name in made.classes)
+    folded = {name.casefold(): name for name in made.classes if alike[name.casefold()] == 1}
+    parts = text.split(",")
     while parts:
         joined = {",".join(parts[:k]).strip(blank): k for k in range(1, len(parts) + 1) for blank in (" ", "")}
-        one = max(joined.keys() & known, key=len, default=parts[0].strip())
-        if one not in numbers:
-            _refused(one_of, "--labels", one, made.classes)
-        found.append(one if one in made.classes else int(one))
+        meant = {one: one if one in known else folded.get(one.casefold()) for one in joined}
+        one = max((one for one, name in meant.items() if name is not None), key=len, default=parts[0].strip())
+        if (name := meant[one]) is None:
+            raise BadInput(f"--labels={one!r} is not known; choose one of: {', '.join(made.classes)}")
+        found.append(name if name in made.classes else int(name))
         parts = parts[joined[one] :]
     return found
 
@@ -523,10 +525,10 @@ def _evaluate(options: argparse.Namespace) -> int:
         print(f"ganlib evaluate: of {settings.data} too few were there to compare with", file=sys.stderr)
     for name, value in values.items():
         print(f"{name} {value:g}")
+    judged = {**values, "split": options.split, "features": options.features or reference.features}
+    others = [one for one in run.metrics() if any(one.get(key) != judged[key] for key in ("split", "features"))]
     try:
-        run.write_json(
-            "metrics.json", {**values, "split": options.split, "features": options.features or reference.features}
-        )
+        run.write_json("metrics.json", {**judged, "others": others} if others else judged)
     except OSError as error:
         print(f"ganlib evaluate: metrics.json could not be written: {error}", file=sys.stderr)
     return 0

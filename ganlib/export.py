@@ -21,8 +21,9 @@ def onnx(generator: Game | Generator, path: str | Path) -> Path:
 
     The model takes batches of any length N: `z` (N, latent) float32, standard normal or what else the prior draws; of
     one that translates, `inputs` (N, …) float32 before it; of a conditional one, `labels` (N,) int64 after it. It
-    returns `samples` (N, …) float32; its metadata hold the names of the `classes`, as JSON. It is a function: Dropout
-    that a game keeps on as its noise is off in it.
+    returns `samples` (N, …) float32, of images in [-1, 1], as `inputs` are: 127.5 · (samples + 1) are shades from 0 to
+    255. Its metadata hold the names of the `classes`, as JSON, and its doc string says these scales. It is a function:
+    Dropout that a game keeps on as its noise is off in it.
 
     Args:
         generator: a game, or a `Generator` such as `ganlib.load` returns.
@@ -62,6 +63,9 @@ def onnx(generator: Game | Generator, path: str | Path) -> Path:
         except (torch.onnx.errors.OnnxExporterError, torch._dynamo.exc.TorchDynamoException) as error:
             raise RuntimeError(f"{type(net).__name__} cannot be written as ONNX: {error}") from error
     assert model is not None
+    model.model.doc_string = (
+        "Images, taken or returned, are float32 (N, C, H, W) in [-1, 1]; points are as in the data."
+    )
     if made.classes:
         model.model.metadata_props["classes"] = json.dumps(made.classes)
     temporary = path.with_name(f".{path.name}.part")

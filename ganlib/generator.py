@@ -101,7 +101,8 @@ class Generator:
         return self.prior(1, torch.Generator()).shape[1]
 
     def draw(self, n: int, rng: torch.Generator) -> Tensor:
-        """n latent vectors (n, latent), on the generator's device."""
+        """n latent vectors (n, latent), on the generator's device. Those of `sample(n, seed=0)`, of at most 512, are
+        `draw(n, compute.generator(0, "sample"))`; of more, 512 are drawn at a time."""
         return self.prior(n, rng).to(self.device)
 
     def sample(self, n: int, labels: Any = None, *, seed: int = 0) -> Tensor:
@@ -111,7 +112,10 @@ class Generator:
             n: how many.
             labels: for a conditional generator, one class or a sequence of classes, by number or by name, repeated to
                 n; by default all classes in turn.
-            seed: the same seed gives the same latents.
+            seed: the same seed gives the same latents, which `draw` shows.
+
+        Returns:
+            Images in [-1, 1], points in the units of the data.
 
         Raises:
             ValueError, TypeError: this generator translates, or an argument is not as above.
@@ -251,6 +255,8 @@ def load(
         ValueError: a network or prior of one's own is missing.
     """
     path = Path(path)
+    if not path.exists():
+        raise checkpoint.CheckpointError(f"there is no folder of a run and no file {path}")
     file = path if path.is_file() else path / f"{name}.safetensors"
     facts, tensors = checkpoint.load(file)
     found = facts.get("generator")
@@ -314,7 +320,7 @@ def spread_labels(labels: Any, n: int, classes: Sequence[str]) -> Tensor | None:
     """
     if not classes:
         if labels is not None:
-            raise ValueError("labels were given, but this generator is not conditional (its .classes is None)")
+            raise ValueError("labels were given, but this generator is not conditional (its .classes is empty)")
         return None
     named = [labels] if isinstance(labels, str) else labels
     if isinstance(named, list | tuple) and any(isinstance(one, str) for one in named):

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from . import augment, data, games, losses, nets, penalties, toys
-from ._check import finite, one_of, positive_int
+from ._check import NO_FILE, finite, one_of, positive_int
 from .data.packaged import BUILT_IN
 from .engine import Game
 
@@ -91,7 +91,7 @@ def load_data(name: str, split: str = "train", size: int | None = None) -> Any:
             raise ValueError(f"size={size} is for images, and {name} holds points")
         return toys.get(name)
     if not name or (Path(name).name == name and not Path(name).suffix and not Path(name).expanduser().exists()):
-        one_of("data", name, [*toys.TOYS, *data.names()])
+        one_of("data", name, [*toys.TOYS, *data.names()], NO_FILE)
     if size is not None and not nets.fits(positive_int("size", size)):
         raise ValueError(f"size must be 16, 20, 24, 28, 32, 40, 48, 56, 64, 80 … for the image networks, got {size}")
     source = data.load(name, split, size="fit" if size is None else size)
@@ -154,6 +154,10 @@ def build(settings: Settings, *, device: str | None = None, precision: str | Non
         ValueError: the data cannot play this game; the message says why.
     """
     source = load_for(settings)
+    if hasattr(source, "__len__") and len(source) < 2:
+        raise ValueError(
+            f"data {settings.data!r} hold 1 sample to train on: a game needs several, and hundreds to learn"
+        )
     if settings.game is None:
         settings.game = _suited(settings.data, source)
     if settings.game in LINEUPS:

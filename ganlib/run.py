@@ -5,7 +5,7 @@ last.safetensors     the game as it is; `ganlib.load` needs nothing else. best.s
 reference.npz        what `ganlib evaluate` compares with
 history.csv          the losses of every round
 samples.png          of images: samples of the same latents, drawn at each save
-metrics.json         what `ganlib evaluate` found
+metrics.json         what `ganlib evaluate` found last, and under "others" on the other split or in other features
 .lock                held by the process that trains
 """
 
@@ -177,6 +177,15 @@ class Run:
         except ValueError as error:
             raise RunError(str(error)) from None
 
+    def metrics(self) -> list[dict[str, Any]]:
+        """What metrics.json holds, the last first; nothing where there is none that can be read."""
+        try:
+            last = json.loads((self.folder / "metrics.json").read_text(encoding="utf8"))
+            others = [one for one in last.pop("others", []) if isinstance(one, dict)]
+            return [last, *others]
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+            return []
+
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write a file of numbers and words. Numbers that are not finite become null."""
         clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in content.items()}
@@ -330,10 +339,7 @@ def sheet(images: np.ndarray, columns: int = 8) -> Image.Image:
 
 
 def png(image: Image.Image) -> bytes:
-    """A picture as a PNG file that says it is of ganlib."""
-    from PIL.PngImagePlugin import PngInfo
-
-    file, info = io.BytesIO(), PngInfo()
-    info.add_text("Software", "ganlib")
-    image.save(file, "PNG", pnginfo=info)
+    """A picture as a PNG file."""
+    file = io.BytesIO()
+    image.save(file, "PNG")
     return file.getvalue()

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from ganlib import Game, Generator, checkpoint, cli, games, metrics, recipes
+import ganlib
+from ganlib import Game, Generator, checkpoint, cli, compute, games, metrics, recipes
 from ganlib.engine import Batch
+from ganlib.reference import Reference
 
 from .tiny import same, tiny_game
 
@@ -289,7 +291,7 @@ def test_bad_runs_and_bad_samples_are_code_2(tmp_path: Path, points: Path, capsy
         ([folder, "-n", 2.5, "--out", out], "-n must be a whole number"),
         ([folder, "-n", 3, "--out", tmp_path / "s.txt"], "must end in .npz"),
         ([folder, "-n", 3, "--out", tmp_path / "no" / "s.npz"], "cannot be written"),
-        ([folder, "-n", 3, "--out", tmp_path / "mine.npz"], "is no file of samples"),
+        ([folder, "-n", 3, "--out", tmp_path / "mine.npz"], "exists: choose another name"),
         ([folder, "-n", 3, "--out", out, "--labels", "3"], "not conditional"),
         ([folder, "-n", 3, "--out", out, "--labels", "x"], "not conditional"),
         ([folder, "-n", 3, "--out", out, "--seed", -1], "--seed must be a whole number of at least 0"),
@@ -373,6 +375,38 @@ def test_names_with_commas_and_lines_are_asked_for_and_told_in_one_line():
     assert cli._line("a\nb\x1b[0m") == "a b\\x1b[0m"
 
 
+def test_classes_are_asked_for_in_capitals_or_not_where_that_leaves_one():
+    made = Generator(torch.nn.Identity(), lambda n, rng: torch.zeros(n, 1), classes=("Zebra", "Ass", "cat", "Cat"))
+    assert cli._labels("zebra,ASS,cat,Cat,1", made) == ["Zebra", "Ass", "cat", "Cat", 1]
+    for unknown in ("CAT", "ash"):
+        with pytest.raises(
+            cli.BadInput, match=f"--labels='{unknown}' is not known; choose one of: Zebra, Ass, cat, Cat"
+        ):
+            cli._labels(f"Ass,{unknown}", made)
+
+
+@pytest.mark.parametrize("what", ["of", "to_bytes"])
+def test_a_run_that_is_stopped_before_its_first_round_says_how_it_begins(
+    tmp_path: Path, points: Path, monkeypatch, capsys, what: str
+):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Reference, what, interrupted)
+        assert run("train", points, "--steps", 2, "--out", tmp_path / "r") == 130
+    assert "stopped before round 1; go on with --resume" in capsys.readouterr().err
+    assert run("train", points, "--out", tmp_path / "r", "--resume") == 0
+    assert json.loads((tmp_path / "r" / "settings.json").read_text())["finished"] is True
+
+
+def test_scales_are_said_where_samples_leave(capsys: pytest.CaptureFixture[str]):
+    for command, said in (("sample", "uint8 (N, C, H, W), from 0 to 255"), ("export", "images in [-1, 1]")):
+        with pytest.raises(SystemExit):
+            run(command, "--help")
+        assert said in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["train", "", "--out", "r"], ["train", "ring", "--out", ""], ["sample", "", "-n", "1", "--out", "s.npz"]],
@@ -387,3 +421,24 @@ def test_an_empty_name_is_not_the_folder_one_stands_in(arguments: list[str], cap
 def test_numbers_and_names_beyond_all_bounds_are_code_2(tmp_path: Path, points: Path, option, capsys):
     assert run("train", points, "--out", tmp_path / "r", *option) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_the_latents_of_samples_are_drawn_again_as_documented(tmp_path: Path):
+    recipes.build(recipes.Settings("ring")).save(tmp_path / "r")
+    made = ganlib.load(tmp_path / "r")
+    for n in (1, 50, 512):
+        z = made.draw(n, compute.generator(0, "sample"))
+        with torch.no_grad():
+            assert torch.equal(made.net(z).cpu(), made.sample(n, seed=0))
+
+
+@pytest.mark.parametrize("name", ["nowhere", "no/where.safetensors"])
+def test_a_generator_that_is_not_there_is_said_to_be_neither_run_nor_file(name: str):
+    with pytest.raises(checkpoint.CheckpointError, match=f"there is no folder of a run and no file {name}$"):
+        ganlib.load(name)
+
+
+def test_an_unconditional_generator_is_asked_for_no_class():
+    made = Generator(torch.nn.Identity(), lambda n, rng: torch.zeros(n, 1))
+    with pytest.raises(ValueError, match=r"not conditional \(its .classes is empty\)"):
+        made.sample(2, "cat")

@@ -57,6 +57,7 @@ def test_a_conditional_generator_of_images(tmp_path: Path):
     made, expected = run(path, z=z, labels=labels), game.average(z, labels)
     assert made.shape == (5, 1, 28, 28) and torch.allclose(made, expected, rtol=0, atol=1e-5)
     assert not torch.allclose(run(path, z=z, labels=labels.flip(0)), expected, rtol=0, atol=1e-3)
+    assert "in [-1, 1]" in onnxruntime.InferenceSession(path).get_modelmeta().description
     metadata = onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map
     assert json.loads(metadata["classes"]) == [str(k) for k in range(10)]
 

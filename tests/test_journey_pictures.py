@@ -122,7 +122,7 @@ def test_a_sheet_of_64_stars(trained: Path, tmp_path: Path, capsys):
     assert sorted(p.name for p in (tmp_path / "pictures").iterdir()) == names
     capsys.readouterr()
     assert run("sample", trained, "-n", 3, "--labels", "stars", "--out", tmp_path / "s.npz") == 2
-    assert "--labels='stars' is not known; choose one of: star, arrow, ring" in capsys.readouterr().err
+    assert "--labels='stars' is not known; choose one of: arrow, ring, star" in capsys.readouterr().err
 
 
 def test_hand_it_to_a_colleague_without_the_data(copied: Path, tmp_path: Path, monkeypatch):

@@ -236,6 +236,49 @@ def test_labels_of_an_npz_are_renumbered_and_keep_their_names(tmp_path: Path, va
     )
 
 
+@pytest.mark.parametrize("kind", [str, bytes])
+def test_text_labels_of_an_npz_are_the_classes_in_the_order_of_folders(tmp_path: Path, kind: type) -> None:
+    names = ["item 10", "item 9", "café"]
+    text = np.array(names * 10) if kind is str else np.array([name.encode() for name in names * 10])
+    points = np.arange(30)[:, None] % 3 * np.ones((1, 2))
+    np.savez(tmp_path / "a.npz", points=points, labels=text)
+    loaded = every(tmp_path / "a.npz")
+    assert loaded.classes == ("café", "item 9", "item 10") and loaded.y is not None
+    assert torch.equal(loaded.x[:, 0], torch.tensor([2.0, 1.0, 0.0])[loaded.y])
+    assert loaded.notes == ("24 train, 6 held out, 3 classes (café 10, item 9 10, item 10 10)",)
+    np.savez(tmp_path / "a.npz", points=points, labels=text, classes=np.array(["x", "y", "z"]))
+    assert every(tmp_path / "a.npz").notes[1:] == ("classes are left out: the labels are names",)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("scale", "start", "range"), [(1 / 255, 0, "[0, 1]"), (2 / 255, -1, "[-1, 1]"), (1, 0, "whole numbers up to 255")]
+)
+@pytest.mark.parametrize("shape", [(10, 8, 9), (10, 8, 9, 3), (10, 3, 8, 9)])
+def test_float_images_of_an_npz_are_taken_and_their_range_is_said(
+    tmp_path: Path, shape: tuple[int, ...], scale: float, start: float, range: str, dtype: type
+) -> None:
+    shades = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    np.savez(tmp_path / "bytes.npz", images=shades)
+    np.savez(tmp_path / "floats.npz", images=(shades * scale + start).astype(dtype))
+    loaded = every(tmp_path / "floats.npz")
+    assert torch.equal(loaded.x, every(tmp_path / "bytes.npz").x)
+    assert loaded.notes[1] == f"float images, taken as {range} and kept in 256 shades"
+
+
+@pytest.mark.parametrize(
+    ("ending", "writes"), [("csv", 'points=numpy.loadtxt(CSV, delimiter=",")'), ("npy", "points=numpy.load(NPY)")]
+)
+def test_other_files_are_told_how_to_become_an_npz(tmp_path: Path, ending: str, writes: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    if ending == "csv":
+        path.write_text("1,2\n3,4\n")
+    else:
+        np.save(path, np.zeros((5, 2)))
+    with pytest.raises(ValueError, match=re.escape(f"numpy.savez(FILE, {writes}) writes one")):
+        data.load(path)
+
+
 # ---- decoded once --------------------------------------------------------------------------------------------------
 
 
@@ -563,3 +606,63 @@ def test_nothing_is_no_name_of_a_folder() -> None:
     for load in (data.load, recipes.load_data):
         with pytest.raises(ValueError, match="='' is not known"):
             load("")
+
+
+# ---- one folder too high -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stray", [0, 1])
+@pytest.mark.parametrize("above", ["", "train/", "a/b/"])
+def test_the_folder_above_the_one_meant_is_refused_and_that_one_named(tmp_path: Path, above: str, stray: int) -> None:
+    for kind in ("circle", "square", "star"):
+        for i in range(4):
+            flat(tmp_path / "pictures" / above / kind / f"{i}.png")
+    for i in range(stray):
+        flat(tmp_path / f"stray{i}.png")
+    for place in (tmp_path, *([tmp_path / "pictures"] if above else [])):
+        with pytest.raises(
+            ValueError, match=f"12 pictures lie deeper than is read here, and {stray * (place == tmp_path)} do"
+        ) as refused:
+            data.load(place)
+        assert str(refused.value).endswith(f"meant is probably {tmp_path / 'pictures' / above}")
+    assert len(every(tmp_path / "pictures" / above)) == 12
+
+
+def test_the_few_pictures_that_lie_deeper_are_said_to_be_left_out(tmp_path: Path) -> None:
+    numbered(tmp_path)
+    for i in range(3):
+        flat(tmp_path / "a" / "old" / f"{i}.png")
+        flat(tmp_path / "a" / ".git" / f"{i}.png")
+    flat(tmp_path / "empty" / "of" / "a.png").unlink()
+    loaded = every(tmp_path)
+    assert len(loaded) == 10
+    assert loaded.notes[2:] == ("without a picture, and left out: empty/", "3 that lie deeper are left out: a/old/ 3")
+
+
+def test_pairs_that_lie_deeper_are_not_passed_over(tmp_path: Path) -> None:
+    for side in ("inputs", "targets"):
+        flat(tmp_path / side / "a.png")
+        flat(tmp_path / side / "more" / "b.png")
+    loaded = data.load_pairs(tmp_path, "all")
+    assert [note for note in loaded.notes if "deeper" in note] == [
+        f"{side}: 1 that lie deeper are left out: more/ 1" for side in ("inputs", "targets")
+    ]
+    flat(tmp_path / "inputs" / "more" / "c.png")
+    with pytest.raises(ValueError, match=r"inputs: 2 pictures lie deeper .* meant is probably .*more"):
+        data.load_pairs(tmp_path)
+
+
+def test_one_picture_is_nothing_to_train_on(tmp_path: Path) -> None:
+    flat(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="hold 1 sample to train on: a game needs several"):
+        recipes.build(recipes.Settings(str(tmp_path)))
+
+
+@pytest.mark.parametrize("name", ["no/pictures", "./pictures", "pictures/", "pictures.zip"])
+def test_a_mistyped_path_is_no_unknown_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    for load in (data.load, recipes.load_data):
+        with pytest.raises(ValueError, match="there is no such file or folder"):
+            load(name)
+        with pytest.raises(ValueError, match="'pictures' is not known; .*; and there is no file or folder called so"):
+            load("pictures")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
-from ganlib import cli, features
+from ganlib import cli, data, features
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```", re.S | re.M)
@@ -62,6 +62,7 @@ def test_pictures_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(features, "STEPS", 3)
     monkeypatch.syspath_prepend(str(tmp_path))
     run("own_pictures", blocks("own_pictures"))
+    assert data.load("shapes.npz").classes == ("ring", "star")
     assert json.loads(Path("run/metrics.json").read_text())["features"] == "eye:embed"
     with Image.open("run/samples.png") as sheet, Image.open("stars.png") as stars:
         assert sheet.width > 64 and stars.size == (8 * 34, 8 * 34)

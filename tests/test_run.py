@@ -73,8 +73,8 @@ def test_a_run_from_python_and_a_generator_alone_are_sampled_too(tmp_path: Path)
     made = ganlib.load(tmp_path / "r")
     made.save(tmp_path / "g.safetensors")
     for path in ("r", "g.safetensors"):
-        assert run("sample", tmp_path / path, "-n", 3, "--out", tmp_path / "s.npz") == 0
-        with np.load(tmp_path / "s.npz") as arrays:
+        assert run("sample", tmp_path / path, "-n", 3, "--out", tmp_path / f"{path}.npz") == 0
+        with np.load(tmp_path / f"{path}.npz") as arrays:
             assert np.array_equal(arrays["samples"], made.sample(3).numpy())
 
 
@@ -399,7 +399,7 @@ def test_classes_keep_their_names_and_natural_order(tmp_path: Path, capsys):
         assert arrays["labels"].tolist() == [1, 10, 1, 10] and arrays["classes"][1] == "2"
     capsys.readouterr()
     for unknown in ("0", "13", "May"):  # no class is called so: 0 is not taken for the first
-        assert run("sample", tmp_path / "r", "-n", 4, "--labels", unknown, "--out", tmp_path / "s.npz") == 2
+        assert run("sample", tmp_path / "r", "-n", 4, "--labels", unknown, "--out", tmp_path / "t.npz") == 2
         assert f"--labels='{unknown}' is not known; choose one of: " in capsys.readouterr().err
 
 
@@ -520,12 +520,27 @@ def test_real_samples_in_place_of_the_generators_are_as_far_as_real_ones(tmp_pat
     assert values["frechet_pixels"] < 2 * values["frechet_pixels_real"]
 
 
+def test_both_splits_and_all_features_are_kept(tmp_path: Path, flat: Path):
+    assert run("train", flat, "--steps", 1, "--out", tmp_path / "r") == 0
+    path = tmp_path / "r" / "metrics.json"
+    for split, features in (("train", []), ("test", []), ("test", ["--features", "pixels"]), ("train", [])):
+        assert run("evaluate", tmp_path / "r", "--split", split, *features) == 0
+        last, *others = Run(tmp_path / "r").metrics()
+        assert (last["split"], last["features"]) == (split, "pixels")
+        assert len({one["split"] for one in (last, *others)}) == 1 + len(others)
+    assert last["split"] == "train" and [one["split"] for one in others] == ["test"]
+    for content in ("[1]", "{", '{"others": 3}', '{"others": [3]}'):
+        path.write_text(content)
+        assert run("evaluate", tmp_path / "r") == 0
+        assert json.loads(path.read_text())["split"] == "train"
+
+
 # ---- samples -------------------------------------------------------------------------------------------------------
 
 
 def test_samples_come_as_an_archive_a_sheet_or_a_folder(tmp_path: Path, flat: Path, points: Path, capsys):
     assert run("train", flat, "--steps", 1, "--out", tmp_path / "r") == 0
-    for out in ("s.npz", "s.png", "s.png", "folder/"):
+    for out in ("s.npz", "s.png", "folder/"):
         assert run("sample", tmp_path / "r", "-n", 9, "--out", f"{tmp_path}/{out}") == 0
     with np.load(tmp_path / "s.npz") as arrays, Image.open(tmp_path / "s.png") as sheet:
         assert set(arrays) == {"samples"} and sheet.size == (8 * 18, 2 * 18)
@@ -533,13 +548,17 @@ def test_samples_come_as_an_archive_a_sheet_or_a_folder(tmp_path: Path, flat: Pa
         assert np.array_equal(np.array(sheet)[19:35, 1:17], arrays["samples"][8, 0])
     assert len(list((tmp_path / "folder").iterdir())) == 9
     (tmp_path / "mine.png").write_bytes((flat / "0000.png").read_bytes())
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     for out, message in (
         ("folder/", "must be a new or empty folder"),
-        ("mine.png", "exists and is no file of samples"),
+        ("mine.png", "exists: choose another name"),
+        ("s.npz", "exists: choose another name"),
+        ("s.png", "exists: choose another name"),
         ("s", "in / for a folder"),
     ):
         assert run("sample", tmp_path / "r", "-n", 9, "--out", f"{tmp_path}/{out}") == 2
         assert message in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == before
     assert run("train", points, "--steps", 1, "--out", tmp_path / "p") == 0
     assert run("sample", tmp_path / "p", "-n", 9, "--out", tmp_path / "p.png") == 2
     assert "samples of shape (2,) are no images" in capsys.readouterr().err and not (tmp_path / "p.png").exists()

@@ -62,8 +62,9 @@ def load(
     turned upright by their EXIF orientation, transparent ones are put on white, 16-bit grey is divided by 257. They
     are decoded once, into a file in `root` which is mapped: a large folder takes no more memory than a small one.
     `Dataset.notes` says what was read and done. An `.npz` holds `images` (N, H, W), (N, H, W, C) or (N, C, H, W) as
-    uint8, or `points` (N, D) as floats, and perhaps `labels` (N,), whose values become the names of the classes; the
-    `samples` that this library writes are read too.
+    uint8 or as floats in [0, 1] or [-1, 1], kept in 256 shades, or `points` (N, D) as floats; the `samples` that this
+    library writes are read too. Beside them it may hold `labels` (N,), text or whole numbers from 0, whose values
+    become the names of the classes, and `classes` (K,), text, what the labels 0 … K − 1 are called instead.
 
     - `digits`: 5000 handwritten digits, 28×28; `digits8`: 1797 of 8×8; `flowers`: Iris, four measurements in cm.
     - `photos`: 4000 patches of four photographs, which were halved first; the test's 2000 are of two others.
@@ -109,5 +110,5 @@ def load(
         own, notes = files.npz(path, split, size)
         return Dataset(path.stem, *own, str(path), "the reader's own", split, notes)
     if isinstance(name, str) and path.name == name and not path.suffix:
-        _check.one_of("name", name, names())
+        _check.one_of("name", name, names(), _check.NO_FILE)
     raise ValueError(f"name={os.fspath(name)!r}: there is no such file or folder")

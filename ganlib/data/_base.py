@@ -304,7 +304,7 @@ Arrays = tuple[Tensor, Tensor | None, tuple[str, ...]]
 
 
 def image_layout(what: str, x: Tensor) -> Tensor:
-    """uint8 images (N, H, W), (N, H, W, C) or (N, C, H, W) -> (N, C, H, W)."""
+    """Images (N, H, W), (N, H, W, C) or (N, C, H, W) -> (N, C, H, W)."""
     if x.dim() == 3:
         x = x[:, None]
     elif x.dim() == 4 and x.shape[1] not in (1, 3) and x.shape[3] in (1, 3):
@@ -312,7 +312,7 @@ def image_layout(what: str, x: Tensor) -> Tensor:
     if x.dim() != 4 or x.shape[1] not in (1, 3):
         raise ValueError(
             f"{what} must be (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 channels, "
-            f"got uint8 of shape {tuple(x.shape)}"
+            f"got {str(x.dtype).removeprefix('torch.')} of shape {tuple(x.shape)}"
         )
     return x.contiguous()
 

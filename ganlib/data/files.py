@@ -60,7 +60,8 @@ def folder_of_images(folder: Path, split: str, size: Size, root: Path) -> Read:
     places = sorted((e.name for e in os.scandir(folder) if os.path.isdir(e) and not _is_system(e.name)), key=_natural)
     places = [place for place in places if not _is_run(folder / place)]
     groups = {place: found for place in places if (found := _pictures(folder / place, skipped))}
-    empty = [place for place in places if place not in groups]
+    lower = _lower(folder, 1)
+    empty = [place for place in places if place not in groups and not any(place in below.parts for below in lower)]
     if names and groups:
         raise ValueError(
             f"{folder} holds both images and folders of images ({next(iter(groups))}, …); move one of them"
@@ -69,6 +70,7 @@ def folder_of_images(folder: Path, split: str, size: Size, root: Path) -> Read:
     if groups:
         names = [f"{place}/{name}" for place, found in groups.items() for name in found]
         y = np.repeat(np.arange(len(groups)), [len(found) for found in groups.values()])
+    too_low = _too_low(folder, 1, len(names), lower)
     if not names:
         raise ValueError(
             f"{folder} holds no images; looked for {', '.join(_SUFFIXES)}, there and one level below"
@@ -81,6 +83,7 @@ def folder_of_images(folder: Path, split: str, size: Size, root: Path) -> Read:
         _summary(*counts, {k: len(g) for k, g in groups.items()}),
         *notes,
         *left,
+        *too_low,
         *_skipped(skipped),
     )
 
@@ -120,11 +123,13 @@ def _skipped(endings: Counter[str]) -> list[str]:
 def pairs(folder: Path, split: str, paired: bool, size: int | None, root: Path) -> Pairs:
     """Pairs of the folders `inputs` and `targets`, brought to one side, a power of two; paired by their names."""
     sides: dict[str, list[str]] = {}
+    lower: dict[str, list[str]] = {}
     skipped: Counter[str] = Counter()
     for side in ("inputs", "targets"):
         if not (folder / side).is_dir() or not (found := _pictures(folder / side, skipped)):
             raise ValueError(f"{folder} must hold pictures in two folders, inputs and targets: {side} holds none")
         sides[side] = found
+        lower[side] = _too_low(folder / side, 0, len(found), _lower(folder / side, 0))
     if paired:
         stems = {side: {os.path.splitext(name)[0]: name for name in found} for side, found in sides.items()}
         for side, found in sides.items():
@@ -145,6 +150,7 @@ def pairs(folder: Path, split: str, paired: bool, size: int | None, root: Path) 
         (parts[side], _, counts), said = _split(folder / side, names, alike, split, size or power_of_two, root)
         size = parts[side].shape[2]
         notes += [f"{side}: {note}" for note in (_summary(*counts, {}), *said)]
+        notes += [f"{side}: {note}" for note in lower[side]]
     notes += _skipped(skipped)
     return Pairs(
         folder.absolute().name,
@@ -180,6 +186,33 @@ def _pictures(folder: Path, skipped: Counter[str]) -> list[str]:
     endings = [os.path.splitext(name)[1].lower() for name in names]
     skipped.update(ending or "without ending" for ending in endings if ending not in _SUFFIXES)
     return [name for name, ending in zip(names, endings, strict=True) if ending in _SUFFIXES]
+
+
+def _lower(folder: Path, level: int) -> Counter[Path]:
+    """How many pictures there are in each folder that lies more than `level` below this one (and at most four)."""
+    found = Counter[Path]()
+    for place, below, _ in os.walk(folder):
+        here = Path(place).relative_to(folder)
+        inside = here.parts and _is_run(Path(place))
+        below[:] = [] if inside or len(here.parts) == 4 else [name for name in below if not _is_system(name)]
+        if len(here.parts) > level and not inside and (pictures := _pictures(Path(place), Counter())):
+            found[here] = len(pictures)
+    return found
+
+
+def _too_low(folder: Path, level: int, read: int, lower: Counter[Path]) -> list[str]:
+    """A note on pictures that lie too low to be read; if they are the most, the folder was hardly meant."""
+    count = sum(lower.values())
+    if count > read:
+        meant = Counter[Path]()
+        for place, pictures in lower.items():
+            meant[place.parent if level else place] += pictures
+        raise ValueError(
+            f"{folder}: {count} pictures lie deeper than is read here, and {read} do not; "
+            f"meant is probably {folder / meant.most_common(1)[0][0]}"
+        )
+    each = ", ".join(f"{place.as_posix()}/ {pictures}" for place, pictures in lower.most_common(5))
+    return [f"{count} that lie deeper are left out: {each}" + ", …" * (len(lower) > 5)] if count else []
 
 
 def _read(folder: Path, names: list[str], size: Size, root: Path) -> tuple[Tensor, tuple[str, ...]]:
@@ -461,9 +494,13 @@ def npz(path: Path, split: str, size: int | Literal["fit"] | None) -> Read:
             arrays = {key: np.asanyarray(archive[key]) for key in (*_KINDS, "labels", "classes") if key in found}
     except (OSError, ValueError, EOFError, RuntimeError, MemoryError, zlib.error, zipfile.BadZipFile) as error:
         # Not numpy's own words for what is no archive: they advise to unpickle it.
-        why = "it is none, or holds Python objects" if "pickle" in str(error) else error
+        why = (
+            "it is none, or holds Python objects, as names do without .astype(str)" if "pickle" in str(error) else error
+        )
+        of = {".csv": 'numpy.loadtxt(CSV, delimiter=",")', ".npy": "numpy.load(NPY)"}.get(path.suffix.lower(), "…")
         raise ValueError(
-            f"{path} cannot be read as an .npz file of plain arrays: {why}. numpy.savez(FILE, points=…) writes one"
+            f"{path} cannot be read as an .npz file of plain arrays: {why}. numpy.savez(FILE, points={of}) writes one, "
+            f"images=… of images"
         ) from error
     kinds = [key for key in _KINDS if key in arrays]
     if len(kinds) != 1:
@@ -472,12 +509,12 @@ def npz(path: Path, split: str, size: int | Literal["fit"] | None) -> Read:
             f"{path} must hold {'one' if kinds else 'an'} array called images, points or samples, got {got}"
         )
     key = kinds[0]
-    x = _samples(f"{path}: {key}", arrays[key])
+    x, *scaled = _samples(f"{path}: {key}", arrays[key], key != "points")
     labels = arrays.get("labels")
     y, classes, *left = (None, ()) if labels is None else _labels(path, labels, len(x), arrays.get("classes"))
     each = [len(x)] if y is None else y.bincount().tolist()
     held_out = sum(count // 5 for count in each)
-    notes = [_summary(len(x) - held_out, held_out, dict(zip(classes, each, strict=False))), *left]
+    notes = [_summary(len(x) - held_out, held_out, dict(zip(classes, each, strict=False))), *left, *scaled]
     images = x.dim() == 4
     height, width = x.shape[2:] if images else (0, 0)
     if size == "fit":
@@ -488,13 +525,25 @@ def npz(path: Path, split: str, size: int | Literal["fit"] | None) -> Read:
 
 
 def _labels(path: Path, labels: np.ndarray, n: int, names: np.ndarray | None) -> tuple[Any, ...]:
-    """Labels from 0 without gaps; the classes, called as `names` has them, or as the file numbers them; notes."""
-    if labels.shape != (n,) or labels.dtype.kind not in "iu" or labels.min() < 0:
+    """Labels from 0 without gaps; the classes, called as `names` has them, or as these labels are; notes."""
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf8", "backslashreplace")
+    text = labels.dtype.kind == "U"
+    if labels.shape != (n,) or labels.dtype.kind not in "iuU" or (labels == "" if text else labels < 0).any():
         raise ValueError(
             f"{path}: labels must be {n} whole numbers from 0, got {labels.dtype} of shape {labels.shape}"
             + (f" from {labels.min()}" if labels.size and labels.dtype.kind in "iuf" else "")
+            + ("; as names, none may be empty" if text else "; names are right too, .astype(str)")
         )
     values, numbered = np.unique(labels, return_inverse=True)
+    if text:
+        order = np.array(sorted(range(len(values)), key=lambda k: _natural(str(values[k]))))
+        y = torch.from_numpy(np.argsort(order)[numbered])
+        return (
+            y,
+            tuple(values[order].tolist()),
+            *(["classes are left out: the labels are names"] if names is not None else []),
+        )
     y, most = torch.from_numpy(numbered.astype(np.int64)), int(values.max())
     if names is None or names.dtype.kind != "U" or not most < names.size == len(np.unique(names)):
         left = [] if names is None else [f"classes are left out: they must be different names of the labels 0 … {most}"]
@@ -502,16 +551,41 @@ def _labels(path: Path, labels: np.ndarray, n: int, names: np.ndarray | None) ->
     return y, tuple(str(names.reshape(-1)[value]) for value in values)
 
 
-def _samples(what: str, array: np.ndarray) -> Tensor:
+def _samples(what: str, array: np.ndarray, images: bool) -> tuple[Any, ...]:
+    """Images as uint8 (N, C, H, W) or points as float32 (N, D), and what was done to them."""
     got = f"got {array.dtype} of shape {array.shape}"
     if array.size == 0:
         raise ValueError(f"{what} is empty, {got}")
     if array.dtype == np.uint8:
-        return image_layout(what, torch.from_numpy(array))
+        return (image_layout(what, torch.from_numpy(array)),)
+    if array.dtype.kind == "f" and array.ndim in (3, 4) and images:
+        return _shades(what, array)
     if array.dtype.kind != "f" or array.ndim != 2:
-        raise ValueError(f"{what} must be images as uint8, from 0 to 255, or points (N, D) as floats, {got}")
+        raise ValueError(
+            f"{what} must be images as uint8, from 0 to 255, or points (N, D) as floats, {got}"
+            + ('; of images from 0 to 255 .astype("uint8") is right' if array.ndim in (3, 4) and images else "")
+        )
     with np.errstate(over="ignore"):
         points = array.astype(np.float32)
     if not (finite := np.isfinite(points).all(1)).all():
         raise ValueError(f"{what} must be finite: row {int(np.flatnonzero(~finite)[0])} is not, as float32")
-    return torch.from_numpy(points)
+    return (torch.from_numpy(points),)
+
+
+def _shades(what: str, array: np.ndarray) -> tuple[Tensor, str]:
+    """Float images as uint8: of [0, 1], of [-1, 1] where some are below 0, or whole numbers up to 255."""
+    low, high = float(array.min()), float(array.max())
+    if not np.isfinite([low, high]).all():
+        raise ValueError(f"{what} must be finite, got NaN or infinity")
+    if -1.001 <= low and high <= 1.001:
+        scale, start, note = (255, 0, "[0, 1]") if low >= 0 else (127.5, 1, "[-1, 1]")
+    elif low >= 0 and high <= 255 and (array == np.rint(array)).all():
+        scale, start, note = 1, 0, "whole numbers up to 255"
+    else:
+        raise ValueError(
+            f"{what} are float images from {low:g} to {high:g}, and must lie in [0, 1] or in [-1, 1]; of values from 0 "
+            f'to 255 .astype("uint8") is right'
+        )
+    layout = image_layout(what, torch.from_numpy(array.astype(np.float32)))
+    shades = layout.add_(start).mul_(scale).round_().clamp_(0, 255).to(torch.uint8)
+    return shades, f"float images, taken as {note} and kept in 256 shades"
