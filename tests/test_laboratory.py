@@ -305,6 +305,71 @@ def test_a_seed_repeats_the_game() -> None:
     assert games[0] == games[1] and games[0] != games[2]
 
 
+# What chapter 3 says of it.
+
+CHAPTER = ROOT / "chapters" / "03_adversarial_game.ipynb"
+TOLD = """
+const { preset, start } = given, extent = preset.extent, data = new lab.Mixture(preset);
+const ruler = new lab.Ruler(preset.dim, extent), p = ruler.masses(data);
+const mean = values => values.reduce((a, b) => a + b) / values.length;
+const [rateG, rateD] = start.lr, { loss, turns: k, r1 } = start;
+const settings = more => ({ loss, k, rateG, rateD, r1, adam: true, ...more });
+const times = (n, step) => { for (let i = 0; i < n; i++) step(i); };
+return [0, 1, 2, 3, 4].map(seed => {
+  const seen = game => lab.measure(game, ruler, p), found = {};
+
+  const first = new lab.Game(data, settings({}), seed), before = seen(first).bound;
+  times(200, () => first.stepD());
+  found.settled = seen(first);
+  found.moved = found.settled.bound - before;
+  times(50, () => first.stepG());
+  found.fooled = seen(first).value;
+
+  found.gaps = [1, 5].map(k => {
+    const game = new lab.Game(data, settings({ k }), seed), gaps = [];
+    times(300, i => {
+      game.stepBoth();
+      if (i % 3 !== 1) return; // every third round will do
+      const { bound, value } = seen(game);
+      gaps.push(bound - value);
+    });
+    return mean(gaps);
+  });
+
+  found.far = ["minimax", "non_saturating"].map(loss => {
+    const game = new lab.Game(data, settings({ loss }), seed, 0.85 * extent);
+    times(200, () => game.stepD());
+    const z = new lab.Random(seed + 2e9).normals(150), real = data.sample(150, new lab.Random(seed + 1e9));
+    const start = game.G.forward(z, 150).slice(), push = mean(game.pushes(start, real).map(Math.abs));
+    Object.assign(game.settings, { adam: false, rateG: 0.02 });
+    times(100, () => game.stepBoth());
+    const end = game.G.forward(z, 150);
+    return { push, move: mean(end.map((x, i) => Math.abs(x - start[i]))), end: mean(end) };
+  });
+  return found;
+});
+"""
+
+
+def test_what_chapter_3_says_of_it() -> None:
+    """The four experiments beside the laboratory of chapter 3, with the settings that it starts with, seeds 0 to 4."""
+    assert 'widgets.laboratory(loss="minimax")' in CHAPTER.read_text(encoding="utf8").replace('\\"', '"')
+    lab = widgets.laboratory(loss="minimax")
+    for found in node(TOLD, {"preset": lab.presets[lab.start["data"]], "start": lab.start}):
+        # 1: less than 0.1 below a bound that does not move
+        assert 0 < found["settled"]["bound"] - found["settled"]["value"] < 0.1 and found["moved"] == 0
+        # 2: V is far below the picture, which ends at −2.4
+        assert found["fooled"] < -10
+        # 3: the gap to the bound is 0.05 to 0.09 on average with k = 1, 0.01 to 0.03 with k = 5
+        once, five = found["gaps"]
+        assert 0.05 < once < 0.09 and 0.01 < five < 0.03
+        # 4: with minimax the samples do not move by 0.1 on average; with the other loss the pushes are over 100 times
+        # as strong, and carry the samples by more than 3 units, to between the outermost bumps
+        minimax, other = found["far"]
+        assert minimax["move"] < 0.1 and other["push"] > 100 * minimax["push"]
+        assert other["move"] > 3 and -2 < other["end"] < 2
+
+
 # The Python side.
 
 
