@@ -203,7 +203,7 @@ def test_what_systems_leave_is_no_picture_and_other_kinds_are_counted(tmp_path: 
     loaded = every(tmp_path)
     assert len(loaded) == 5 and loaded.classes == ("cats",)
     assert loaded.notes == (
-        "4 train, 1 held out, 1 class (cats 5)",
+        "4 train, 1 held out, 1 class (cats: 5)",
         "16×16",
         "without a picture, and left out: dogs/",
         "6 files skipped: 3 .heic, 1 .txt, 1 .avif, 1 without ending",
@@ -232,7 +232,7 @@ def test_labels_of_an_npz_are_renumbered_and_keep_their_names(tmp_path: Path, va
     assert loaded.classes == tuple(str(value) for value in values) and loaded.y is not None
     assert torch.equal(loaded.x[:, 0], torch.tensor(list(values))[loaded.y].float())
     assert loaded.notes == (
-        f"{8 * n} train, {2 * n} held out, {n} class{'es' * (n > 1)} ({' 10, '.join(loaded.classes)} 10)",
+        f"{8 * n} train, {2 * n} held out, {n} class{'es' * (n > 1)} ({': 10, '.join(loaded.classes)}: 10)",
     )
 
 
@@ -245,7 +245,7 @@ def test_text_labels_of_an_npz_are_the_classes_in_the_order_of_folders(tmp_path:
     loaded = every(tmp_path / "a.npz")
     assert loaded.classes == ("café", "item 9", "item 10") and loaded.y is not None
     assert torch.equal(loaded.x[:, 0], torch.tensor([2.0, 1.0, 0.0])[loaded.y])
-    assert loaded.notes == ("24 train, 6 held out, 3 classes (café 10, item 9 10, item 10 10)",)
+    assert loaded.notes == ("24 train, 6 held out, 3 classes (café: 10, item 9: 10, item 10: 10)",)
     np.savez(tmp_path / "a.npz", points=points, labels=text, classes=np.array(["x", "y", "z"]))
     assert every(tmp_path / "a.npz").notes[1:] == ("classes are left out: the labels are names",)
 
