@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganlib import nets, penalties
+from ganlib import losses, nets, penalties
 
 RNG = torch.Generator()
 
@@ -36,6 +36,22 @@ def test_gradient_norm_squared_is_exact(quadratic: tuple[Tensor, Tensor]) -> Non
     expected = (x @ a + b).square().sum(1)
     assert torch.allclose(penalties.gradient_norm_squared(discriminator(a, b), x), expected)
     assert not x.requires_grad  # the caller's tensor is left as it was
+
+
+def test_the_smallest_game_moves_as_in_chapter_6() -> None:
+    """All data at 0, all samples at θ, logit ψx: θ goes by sψ and ψ by −sθ − γψ, with s = sigmoid(ψθ)."""
+    theta, psi, gamma = 0.7, -1.3, 0.4
+    weight = torch.tensor(psi, dtype=torch.float64, requires_grad=True)
+    real = torch.zeros(4, 1, dtype=torch.float64)
+    fake = torch.full((4, 1), theta, dtype=torch.float64, requires_grad=True)
+    game = losses.get("minimax")
+    penalty = penalties.r1(gamma).function(lambda x: weight * x.squeeze(1), real, fake, RNG)
+    on_real, on_fake = weight * real.squeeze(1), weight * fake.squeeze(1)
+    (of_psi,) = torch.autograd.grad(game.discriminator(on_real, on_fake) + penalty, weight, retain_graph=True)
+    (of_theta,) = torch.autograd.grad(game.generator(on_real, on_fake), fake)
+    s = 1 / (1 + math.exp(-psi * theta))
+    assert -of_theta.sum().item() == pytest.approx(s * psi)
+    assert -of_psi.item() == pytest.approx(-s * theta - gamma * psi)
 
 
 def test_zero_centred_penalties_have_the_half(quadratic: tuple[Tensor, Tensor]) -> None:
