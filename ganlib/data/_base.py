@@ -173,7 +173,7 @@ class Dataset:
 class Pairs:
     """Images to translate and images of what they should become, for `games.pix2pix` and its like.
 
-    First built in chapter 14.
+    First built in chapter 15.
 
     Attributes:
         name: what they are called.
@@ -240,7 +240,7 @@ class Pairs:
 
 
 def shrunk(dataset: Dataset, factor: int) -> Pairs:
-    """Pairs for super-resolution: images as targets, and as inputs the same images, smaller. First built in chapter 16.
+    """Pairs for super-resolution: images as targets, and as inputs the same images, smaller. First built in chapter 17.
 
     Each pixel of an input is the mean of `factor` × `factor` pixels, rounded.
 

@@ -203,7 +203,7 @@ def load_pairs(
     size: int | None = None,
 ) -> Pairs:
     """Pairs of images to translate into each other: `scenes`, whose exact answers are known, or a folder of the
-    reader's own. First built in chapter 14.
+    reader's own. First built in chapter 15.
 
     The inputs of `scenes` are summer days; the targets are the same landscapes by night (`task="day_night"`) or in
     winter (`task="summer_winter"`), by day. Nothing else differs, so the targets of `paired` pairs are the truth to

@@ -30,7 +30,7 @@ def bicycle_gan(
     turns: int = 1,
     **options: Unpack[Options],
 ) -> Game:
-    """Many answers to one input: a code z says which, and can be read off the answer. First built in chapter 14.
+    """Many answers to one input: a code z says which, and can be read off the answer. First built in chapter 15.
 
     Two games in one. cVAE-GAN: E encodes the target y, and G must rebuild it from x and that z. cLR-GAN: from x and a
     random z, E must find z again. G alone learns from that last error: if E did too, the two would hide z in the image

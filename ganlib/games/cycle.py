@@ -32,7 +32,7 @@ def cycle_gan(
 ) -> Game:
     """Translation learned without pairs: G there, F back, and a round trip must end where it began.
 
-    First built in chapter 15.
+    First built in chapter 16.
 
     Both translators are one side of the game and move together: the "generator" is an `nn.ModuleDict` of "generator"
     (G: x -> y) and "inverse" (F: y -> x), and so is its average. Nothing in the losses tells G from another bijection

@@ -27,7 +27,7 @@ def pix2pix(
 ) -> Game:
     """Translation learned from pairs: D sees input and output together, and G stays near the target.
 
-    First built in chapter 14.
+    First built in chapter 15.
 
     The noise is the generator's Dropout, on in sampling too (section 3.2.1 of the paper).
 

@@ -31,7 +31,7 @@ def star_gan(
 ) -> Game:
     """One generator for several domains: it is told which one is wanted, and D says which one it sees.
 
-    First built in chapter 15.
+    First built in chapter 16.
 
     The domains are the classes of the data. `game.sample(n, labels)` translates images of the data into these classes,
     `game.translate(images, labels)` those given.

@@ -32,7 +32,7 @@ def sr_gan(
 ) -> Game:
     """Super-resolution: the image that was shrunk, rebuilt near the original and among the real ones.
 
-    First built in chapter 16.
+    First built in chapter 17.
 
     The content term alone finds the mean of all originals that shrink to this input, which is smooth; the adversarial
     one asks for a single one of them, and pays with pixel error.
@@ -85,7 +85,7 @@ def esr_gan(
 ) -> Game:
     """Super-resolution with a relativistic judge: is the original more real than the fakes are on average?
 
-    First built in chapter 16.
+    First built in chapter 17.
 
     Source: Wang et al. 2018, https://arxiv.org/abs/1809.00219, equations 1 to 3.
 

@@ -95,7 +95,7 @@ class _Translator(_Net):
 
 
 class UNet(_Translator):
-    """Down to 1×1 and up again, each level of the way down handed across to the way up. First built in chapter 14.
+    """Down to 1×1 and up again, each level of the way down handed across to the way up. First built in chapter 15.
 
     4×4 convolutions of stride 2 with LeakyReLU halve the side down to one pixel, transposed ones with ReLU double it,
     and skip connections carry what has not to change around the bottleneck. Dropout in the first levels upwards is the
@@ -160,7 +160,7 @@ class UNet(_Translator):
 
 
 class PatchDiscriminator(_Net):
-    """PatchGAN: a logit for each patch of the image, each from the patch alone. First built in chapter 14.
+    """PatchGAN: a logit for each patch of the image, each from the patch alone. First built in chapter 15.
 
     4×4 convolutions with LeakyReLU, the first `layers` of stride 2, two more of stride 1: a logit sees a patch of
     16, 34 or 70 pixels for 1, 2 or 3 layers (the paper's is 70, of images of 256).
@@ -221,7 +221,7 @@ class PatchDiscriminator(_Net):
 
 
 class DomainDiscriminator(_Net):
-    """StarGAN's discriminator: is it real, patch by patch, and of which domain? First built in chapter 15.
+    """StarGAN's discriminator: is it real, patch by patch, and of which domain? First built in chapter 16.
 
     4×4 convolutions of stride 2 with LeakyReLU and no normalisation, down to a side of 2 at most; one convolution reads
     the real-or-fake map off the features, another, as large as they are, the logits of the domains.
@@ -269,7 +269,7 @@ class _Residual(nn.Module):
 class ResidualGenerator(_Translator):
     """Down twice, residual blocks, up twice: the generator of CycleGAN, StarGAN and style transfer.
 
-    First built in chapter 15.
+    First built in chapter 16.
 
     A 7×7 convolution, 3×3 convolutions of stride 2, residual blocks of two 3×3 convolutions, transposed convolutions of
     stride 2, and a 7×7 convolution with tanh; instance normalisation and ReLU between them, borders reflected. It is
@@ -354,7 +354,7 @@ class _Dense(nn.Module):
 
 
 class SuperResolutionGenerator(_Net):
-    """Residual blocks at the small size, then pixel shuffles that double it. First built in chapter 16.
+    """Residual blocks at the small size, then pixel shuffles that double it. First built in chapter 17.
 
     block="residual" is SRResNet (two 3×3 convolutions with BatchNorm and PReLU, one skip over all blocks);
     block="rrdb" is ESRGAN's: residual-in-residual dense blocks without BatchNorm, their outputs scaled by 0.2. The last
@@ -419,7 +419,7 @@ def _rrdb(width: int) -> nn.Module:
 class ImagePool(_Net):
     """A pool of earlier fakes, so that a discriminator does not forget what it has already learned to tell.
 
-    First built in chapter 15.
+    First built in chapter 16.
 
     Half of what a full pool hands back are earlier images, each taken out at random and replaced by a new one. The
     images are buffers and all chance comes from the generator given, so that a game that keeps the pool in its `memory`
