@@ -59,7 +59,7 @@ def play(name: str, held: Any, place: str, made: list[nn.Module], options: dict[
 @pytest.fixture
 def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     """What fake tensors cannot do: parameters are made where they belong, gradients are zeros, nothing is seeded, an
-    image pool keeps nothing, and no labels are looked at."""
+    image pool keeps nothing, no labels are looked at, and no digest of the data is taken."""
 
     def backward(loss: torch.Tensor, inputs: list[torch.Tensor]) -> None:
         assert loss.device.type == "cuda" and loss.requires_grad
@@ -94,6 +94,7 @@ def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nn.Module, "to", to)
     monkeypatch.setattr(nets.ImagePool, "exchange", lambda pool, fresh, rng: fresh)
     monkeypatch.setattr(compute, "seeded", unseeded)
+    monkeypatch.setattr(engine, "fingerprint", lambda data: "")
     monkeypatch.setattr(
         generator, "spread_labels", lambda labels, n, classes: torch.zeros(n).long() if classes else None
     )
