@@ -24,7 +24,7 @@ await page.evaluate(async ({ questions, yardstick }) => {
 const quiz = page.locator(".ganlib-quiz"), answers = quiz.locator(".quiz-answers button"), next = quiz.locator(".quiz-next");
 const look = async () => ({
   count: await quiz.locator(".quiz-count").textContent(), text: await quiz.locator(".quiz-text").textContent(),
-  picture: await quiz.locator("img").isVisible(), status: await quiz.locator("[role=status]").textContent(),
+  picture: await quiz.locator("img").count() === 1 && await quiz.locator("img").isVisible(), mute: await quiz.locator("img:not([alt])").count(), status: await quiz.locator("[role=status]").textContent(),
   marks: await answers.evaluateAll(all => all.map(a => a.className)), score: await quiz.getAttribute("data-score"),
   next: await next.isVisible() && await next.textContent(), focus: await page.evaluate(() => document.activeElement.textContent),
 });

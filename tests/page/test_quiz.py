@@ -85,7 +85,8 @@ def test_a_digit_answers_once(report: dict[str, Any]) -> None:
 
 def test_a_click_answers_and_the_score_stands_beside_the_yardstick(report: dict[str, Any]) -> None:
     assert report["second"]["text"] == "And <b>back</b>?", "texts are texts"
-    assert not report["second"]["picture"] and report["second"]["focus"] == "1yes"
+    assert not report["second"]["picture"] and report["start"]["mute"] == report["second"]["mute"] == 0
+    assert report["second"]["focus"] == "1yes"
     assert report["right"]["score"] == "1 of 2" and report["right"]["marks"] == ["", "right", ""]
     assert report["right"]["status"] == "Right. It falls. You have 1 of 2 right, 50 %: as well as a coin (50 %)."
 

@@ -19,7 +19,7 @@ function render({ model, el }) {
   const questions = model.get("questions"), yardstick = model.get("yardstick");
   const root = element("div", { className: "ganlib-quiz", role: "group", ariaLabel: "A guess before the reveal" });
   const count = element("p", { className: "quiz-count" }), text = element("p", { className: "quiz-text" });
-  const picture = element("img", { className: "quiz-picture" }), answers = element("div", { className: "quiz-answers" });
+  const picture = element("div"), answers = element("div", { className: "quiz-answers" });
   const status = element("p", { className: "quiz-status", role: "status" });
   const next = element("button", { type: "button", className: "quiz-next" });
   root.dataset.lmSuppressShortcuts = "true";
@@ -32,8 +32,8 @@ function render({ model, el }) {
     answered = false;
     count.textContent = questions.length > 1 ? `Question ${at + 1} of ${questions.length}` : "Your guess";
     text.textContent = question.text;
-    picture.hidden = !question.picture;
-    if (question.picture) Object.assign(picture, { src: `data:image/png;base64,${question.picture}`, alt: question.alt });
+    picture.replaceChildren(...question.picture
+      ? [element("img", { className: "quiz-picture", src: `data:image/png;base64,${question.picture}`, alt: question.alt })] : []);
     answers.replaceChildren(...question.answers.map((answer, i) => element("button",
       { type: "button", ariaKeyShortcuts: String(i + 1), onclick: () => say(i) },
       element("kbd", { ariaHidden: "true" }, String(i + 1)), element("span", {}, answer))));
