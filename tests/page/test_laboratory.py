@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import json
 import os
-import subprocess
-import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-import browser  # noqa: E402
-import environment  # noqa: E402
+from visit import ROOT, browser, play, served
 
 pytestmark = pytest.mark.skipif(browser.unwanted(), reason="GANLIB_NO_BROWSER=1 leaves the browser out")
 
@@ -26,31 +16,14 @@ HOW = ("served", "file")
 BUILDS = [ROOT / "_build" / profile / "_build" / "html" for profile in ("full", "quick")]
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def reports() -> dict[str, Any]:
     built = [Path(os.environ["GANLIB_BOOK"])] if "GANLIB_BOOK" in os.environ else BUILDS
     book = next((folder.resolve() for folder in built if (folder / PAGE).exists()), None)
     assert book, f"build the book first (make book, or python tools/build.py quick): no {PAGE} in {built}"
-    handler = functools.partial(Quiet, directory=str(book))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        job = {
-            "browser": browser.find_or_install(),
-            "axe": str(ROOT / "node_modules" / "axe-core" / "axe.min.js"),
-            "urls": {"served": f"http://127.0.0.1:{server.server_port}/{PAGE}", "file": (book / PAGE).as_uri()},
-        }
-        command = [environment.find_node()[0], str(Path(__file__).with_name("laboratory.mjs"))]
-        result = subprocess.run(
-            command, input=json.dumps(job), capture_output=True, text=True, encoding="utf8", cwd=ROOT, timeout=300
-        )
-        server.shutdown()
-    assert result.returncode == 0, f"the browser did not finish:\n{result.stderr}"
-    return json.loads(result.stdout)
+    with served(book) as address:
+        job = {"urls": {"served": f"{address}{PAGE}", "file": (book / PAGE).as_uri()}}
+        return play("laboratory.mjs", job, timeout=300)
 
 
 @pytest.fixture(params=HOW)

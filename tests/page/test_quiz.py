@@ -2,36 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import json
 import shutil
-import subprocess
-import sys
-import threading
-from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
+from visit import ROOT, browser, play, served
 
 from ganlib.book.widgets import Question, quiz
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-import browser  # noqa: E402
-import environment  # noqa: E402
 
 pytestmark = pytest.mark.skipif(browser.unwanted(), reason="GANLIB_NO_BROWSER=1 leaves the browser out")
 
 PAGE = """<!doctype html>
 <html lang="en"><title>Quiz</title><link rel="icon" href="data:,"><link rel="stylesheet" href="quiz.css">
 <main></main></html>"""
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -49,23 +33,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         ],
         yardstick=("a coin", 0.5),
     )
-    handler = functools.partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        job = {
-            "browser": browser.find_or_install(),
-            "axe": str(ROOT / "node_modules" / "axe-core" / "axe.min.js"),
-            "url": f"http://127.0.0.1:{server.server_port}/index.html",
-            "questions": widget.questions,
-            "yardstick": widget.yardstick,
-        }
-        command = [environment.find_node()[0], str(Path(__file__).with_name("quiz.mjs"))]
-        result = subprocess.run(
-            command, input=json.dumps(job), capture_output=True, text=True, encoding="utf8", cwd=ROOT, timeout=120
-        )
-        server.shutdown()
-    assert result.returncode == 0, f"the browser did not finish:\n{result.stderr}"
-    return json.loads(result.stdout)
+    with served(folder) as address:
+        job = {"url": f"{address}index.html", "questions": widget.questions, "yardstick": widget.yardstick}
+        return play("quiz.mjs", job, timeout=120)
 
 
 def test_asks(report: dict[str, Any]) -> None:
