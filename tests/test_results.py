@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import results as tool
+import torch
+from torch import nn
 
 from ganlib import results
 
@@ -29,6 +32,15 @@ def test_a_table_comes_from_the_cells_of_its_chapter(name: str) -> None:
     assert len(kept["rows"]) == len(cases)
     assert all(any(case.items() <= row.items() for row in kept["rows"]) for case in cases)
     assert {"date", "commit", "machine", "versions"} <= set(kept["about"])
+    files = tool.RESULTS / name
+    named = {
+        row[key.removesuffix("_digest")]: mark
+        for row in kept["rows"]
+        for key, mark in row.items()
+        if key.endswith("_digest")
+    }
+    found = {f.name: hashlib.sha256(f.read_bytes()).hexdigest()[:16] for f in files.glob("*")}
+    assert found == named, "a network is the one that was trained with its row, and none is left over"
     table = results.load(name)
     assert len(table) == len(cases) and table.attrs["about"] == kept["about"]
 
@@ -75,3 +87,27 @@ def test_tables_are_kept_row_by_row_and_follow_their_cells(tmp_path: Path, monke
     assert len(rows()) == 4 and measured() == 7  # nothing that counts has
     write(cases.replace("'ab'", "'b'"), measure)
     assert [row["method"] for row in rows()] == ["b", "b"]
+
+
+def test_a_network_that_was_trained_is_kept_beside_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(seed: int) -> nn.Module:
+        torch.manual_seed(seed)
+        return nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+
+    (tmp_path / "assets" / "results").mkdir(parents=True)
+    monkeypatch.setattr(tool, "RESULTS", tmp_path / "assets" / "results")
+    monkeypatch.setattr("ganlib.book.results.files", lambda package: tmp_path)
+    row = tool.kept("99_try", {"method": "a", "seed": 5}, {"x": 0.5, "network": make(5)})
+    assert row["network"] == "a-5-network.safetensors" and row["x"] == 0.5 and len(row["network_digest"]) == 16
+    (tool.RESULTS / "99_try.json").write_text("{}", encoding="utf8")
+    restored = results.restore(make(6), "99_try", row["network"])
+    assert not restored.training
+    for ours, theirs in zip(restored.parameters(), make(5).parameters(), strict=True):
+        assert torch.equal(ours, theirs.half().float())
+    with pytest.raises(ValueError, match="file='b' is not known; choose one of: a-5-network.safetensors"):
+        results.restore(make(6), "99_try", "b")
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        results.restore(nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)), "99_try", row["network"])
+    monkeypatch.setattr(tool, "LIMIT", 100)
+    with pytest.raises(ValueError, match="99_try: a-5-network.safetensors has .* bytes; the limit is 100"):
+        tool.kept("99_try", {"method": "a", "seed": 5}, {"network": make(5)})

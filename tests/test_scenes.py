@@ -176,7 +176,7 @@ def test_wrong_pairs_are_refused() -> None:
         pairs.draw_pair(2, None)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="name='scene' is not known; choose one of: scenes"):
         data.load_pairs("scene")
-    with pytest.raises(ValueError, match="task='night_day' is not known; choose one of: day_night, summer_winter"):
+    with pytest.raises(ValueError, match="task='night_day' is not known; choose one of: drawing_day, day_night, "):
         data.load_pairs("scenes", task="night_day")
     with pytest.raises(ValueError, match="split='val' is not known"):
         data.load_pairs("scenes", split="val")
@@ -204,3 +204,57 @@ def test_shrunk_refuses() -> None:
         data.shrunk(digits.x, 2)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"flowers holds points"):
         data.shrunk(data.load("flowers"), 2)
+
+
+HIDDEN = ("warmth", "cloud_x", "cloud_y", "cloud_size", "far_cloud_x", "far_cloud_y", "green", "wall")
+
+
+@pytest.mark.parametrize("name", scenes.PARAMETERS)
+def test_a_drawing_shows_all_but_weather_light_and_wall(name: str) -> None:
+    index, vectors = scenes.PARAMETERS.index(name), scenes.parameters(30)
+    changed = vectors.copy()
+    changed[:, index] = (vectors[:, index] + 0.5) % 1
+    for view in (scenes.drawing, scenes.lines):
+        assert torch.equal(view(vectors), view(changed)) == (name in HIDDEN)
+    same = torch.equal(scenes.render(scenes.plain(vectors)), scenes.render(scenes.plain(changed)))
+    assert same == (name in HIDDEN and name != "wall"), "plain scenes have one weather and light, and two walls"
+
+
+def test_a_drawing_has_the_colours_of_its_brushes_and_lines_lie_where_they_meet() -> None:
+    vectors = scenes.parameters(40)
+    drawn, line = scenes.drawing(vectors), scenes.lines(vectors)
+    assert drawn.shape == (40, 3, 32, 32) and line.shape == (40, 1, 32, 32) and drawn.dtype == line.dtype == torch.uint8
+    seen = {tuple(colour) for colour in drawn.permute(0, 2, 3, 1).reshape(-1, 3).tolist()}
+    assert seen == set(scenes.BRUSHES.values()) and len(seen) == 7
+    for row, column in ((0, 0), (10, 20), (25, 16), (31, 31)):
+        here = drawn[:, :, row, column]
+        others = [drawn[:, :, r, c] for r, c in ((row + 1, column), (row, column + 1)) if max(r, c) < 32]
+        black = sum(((other != here).any(1) for other in others), torch.zeros(40, dtype=torch.bool))
+        assert torch.equal(line[:, 0, row, column] == 0, black > 0)
+
+
+def test_the_two_days_of_a_drawing_differ_in_the_wall_and_one_in_three_is_red() -> None:
+    vectors = scenes.parameters(300)
+    cream, red, drawn = (scenes.render(scenes.plain(vectors, wall)) for wall in ("cream", "red", None))
+    house = torch.tensor(scenes.BRUSHES["house"], dtype=torch.uint8)[:, None, None]
+    at_house = (scenes.drawing(vectors) == house).all(1)
+    near = torch.nn.functional.max_pool2d(at_house[:, None].float(), 3, 1, 1)[:, 0] > 0  # smooth edges
+    differ = (cream != red).any(1)
+    assert differ.any() and not (differ & ~near).any()
+    is_red = (drawn == red).flatten(1).all(1) & differ.flatten(1).any(1)
+    is_cream = (drawn == cream).flatten(1).all(1) & differ.flatten(1).any(1)
+    assert torch.equal(is_red | is_cream, differ.flatten(1).any(1))
+    houses = scenes.parameters(scenes.COUNT)
+    red_walls = scenes.plain(houses)[:, scenes.PARAMETERS.index("wall")] == 1
+    assert abs(red_walls.mean() - 1 / 3) < 3 * (2 / 9 / scenes.COUNT) ** 0.5
+    with pytest.raises(ValueError, match="wall='blue' is not known"):
+        scenes.plain(vectors, "blue")
+    with pytest.raises(ValueError, match="split='both' is not known"):
+        scenes.numbers("both")
+
+
+def test_pairs_of_drawings_and_days_are_of_the_same_scenes() -> None:
+    pairs = data.load_pairs("scenes", "test", task="drawing_day")
+    vectors = scenes.parameters(scenes.COUNT)[scenes.numbers("test")]
+    assert torch.equal(pairs.inputs, scenes.drawing(vectors))
+    assert torch.equal(pairs.targets, scenes.render(scenes.plain(vectors)))

@@ -6,6 +6,9 @@ A chapter that has such a table tags the code cells which produce it `results`. 
 case is measured on one thread at full budget and kept at once, with the machine and a digest of the cells, in
 `ganlib/assets/results/`, where `ganlib.results` finds it: what is there is not measured again, unless the cells have
 changed. So a table comes from the code that its readers see, and `tests/test_results.py` refuses one that does not.
+
+A network among the numbers that `measure` returns is kept in half precision in a file beside the table, and its row
+names the file: `ganlib.results.restore(network, chapter, file)` reads it.
 """
 
 from __future__ import annotations
@@ -20,11 +23,15 @@ from pathlib import Path
 from typing import Any
 
 from provenance import about
+from safetensors.torch import save
+from torch import nn
 
 ROOT = Path(__file__).resolve().parent.parent
 
 RESULTS = ROOT / "ganlib" / "assets" / "results"
 TAG = "results"
+LIMIT = 600_000
+"""Bytes that a kept network may have: what a page may carry."""
 
 
 def cells(notebook: Path) -> list[str]:
@@ -43,12 +50,28 @@ def names() -> list[str]:
     return sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb") if cells(path))
 
 
+def kept(name: str, case: dict[str, Any], numbers: dict[str, Any]) -> dict[str, Any]:
+    """The row of this case: its networks are written to files, and named."""
+    row = {**case, **numbers}
+    for key, value in numbers.items():
+        if isinstance(value, nn.Module):
+            row[key] = "-".join(str(part) for part in (*case.values(), key)) + ".safetensors"
+            state = {k: v.detach().half() if v.is_floating_point() else v for k, v in value.state_dict().items()}
+            content = save({k: v.contiguous() for k, v in state.items()})
+            if len(content) > LIMIT:
+                raise ValueError(f"{name}: {row[key]} has {len(content)} bytes; the limit is {LIMIT}")
+            (RESULTS / name).mkdir(parents=True, exist_ok=True)
+            (RESULTS / name / row[key]).write_bytes(content)
+            row[f"{key}_digest"] = hashlib.sha256(content).hexdigest()[:16]
+    return row
+
+
 def compute(name: str) -> None:
     """Measure what is missing in the table of this chapter."""
     code = cells(ROOT / "chapters" / f"{name}.ipynb")
     file, mark = RESULTS / f"{name}.json", digest(code)
-    kept: dict[str, Any] = json.loads(file.read_text(encoding="utf8")) if file.exists() else {}
-    rows: list[dict[str, Any]] = kept.get("rows", []) if kept.get("digest") == mark else []
+    before: dict[str, Any] = json.loads(file.read_text(encoding="utf8")) if file.exists() else {}
+    rows: list[dict[str, Any]] = before.get("rows", []) if before.get("digest") == mark else []
     namespace: dict[str, Any] = {"__name__": name}
     for cell in code:
         exec(compile(cell, name, "exec"), namespace)
@@ -59,7 +82,7 @@ def compute(name: str) -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     for i, case in enumerate(todo):
         began = time.perf_counter()
-        rows.append({**case, **namespace["measure"](**case)})
+        rows.append(kept(name, case, namespace["measure"](**case)))
         table = {"about": where, "digest": mark, "rows": rows}
         new = file.with_suffix(".part")
         new.write_text(json.dumps(table, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf8")

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from safetensors.torch import load as tensors
+from torch import nn
 
 from ganlib._check import one_of
 
 if TYPE_CHECKING:
     import pandas
+
+_Net = TypeVar("_Net", bound=nn.Module)
 
 
 def names() -> list[str]:
@@ -42,3 +47,26 @@ def load(name: str) -> pandas.DataFrame:
     table = pandas.DataFrame(kept["rows"])
     table.attrs["about"] = kept["about"]
     return table
+
+
+def restore(network: _Net, name: str, file: str) -> _Net:
+    """Give a network the weights that were trained with a chapter's table, kept in half precision.
+
+    Args:
+        network: one built as the cell of the chapter builds it.
+        name: of the chapter's notebook, such as "15_image_to_image".
+        file: as the table's row has it.
+
+    Returns:
+        The same network, in evaluation mode.
+
+    Raises:
+        ValueError: no such chapter or file; the message lists the known ones.
+        RuntimeError: the network is built in another way.
+    """
+    one_of("name", name, names())
+    folder = files("ganlib") / "assets" / "results" / name
+    known = sorted(f.name for f in folder.iterdir()) if folder.is_dir() else []
+    one_of("file", file, known)
+    network.load_state_dict(tensors((folder / file).read_bytes()))
+    return network.eval()

@@ -120,27 +120,27 @@ def _series(split: str, size: int | None) -> Arrays:
 
 # Drawn landscapes.
 
-SCENES = 2000
-"""How many scenes there are; every fifth is for the test."""
 _DOMAINS = tuple((season, time) for season in scenes.SEASONS for time in scenes.TIMES)
-TASKS = {
-    "day_night": (("summer", "day"), ("summer", "night")),
-    "summer_winter": (("summer", "day"), ("winter", "day")),
+_View = Callable[[np.ndarray, int], Tensor]
+TASKS: dict[str, tuple[_View, _View]] = {
+    "day_night": (
+        lambda p, size: scenes.render(p, size=size),
+        lambda p, size: scenes.render(p, "night", size=size),
+    ),
+    "summer_winter": (
+        lambda p, size: scenes.render(p, size=size),
+        lambda p, size: scenes.render(p, season="winter", size=size),
+    ),
+    "drawing_day": (scenes.drawing, lambda p, size: scenes.render(scenes.plain(p), size=size)),
 }
-"""What `load_pairs` can ask for, and the (season, time) of its inputs and of its targets."""
-
-
-def _numbers(split: str) -> np.ndarray:
-    """The numbers of the scenes of a split."""
-    numbers = np.arange(SCENES)
-    return {"train": numbers[numbers % 5 != 4], "test": numbers[numbers % 5 == 4], "all": numbers}[split]
+"""What `load_pairs` can ask for, and how its inputs and its targets are drawn from parameters, at a size."""
 
 
 @functools.cache
 def _drawn(split: str, size: int) -> Tensor:
     """Scene i in the domain i mod 4."""
-    numbers = _numbers(split)
-    vectors = scenes.parameters(SCENES)[numbers]
+    numbers = scenes.numbers(split)
+    vectors = scenes.parameters(scenes.COUNT)[numbers]
     x = torch.empty(len(numbers), 3, size, size, dtype=torch.uint8)
     for k, (season, time) in enumerate(_DOMAINS):
         x[numbers % 4 == k] = scenes.render(vectors[numbers % 4 == k], time, season, size)
@@ -149,7 +149,7 @@ def _drawn(split: str, size: int) -> Tensor:
 
 def _scenes(split: str, size: int | None) -> Arrays:
     classes = tuple(f"{season} {time}" for season, time in _DOMAINS)
-    return _drawn(split, 32 if size is None else size).clone(), torch.from_numpy(_numbers(split) % 4), classes
+    return _drawn(split, 32 if size is None else size).clone(), torch.from_numpy(scenes.numbers(split) % 4), classes
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,10 @@ def load_pairs(
 
     The inputs of `scenes` are summer days; the targets are the same landscapes by night (`task="day_night"`) or in
     winter (`task="summer_winter"`), by day. Nothing else differs, so the targets of `paired` pairs are the truth to
-    hold a translation against. Unpaired, inputs and targets are of different landscapes altogether.
+    hold a translation against. Unpaired, inputs and targets are of different landscapes altogether. The inputs of
+    `task="drawing_day"` are drawings with seven brushes, the targets plain summer days (`scenes.drawing` and
+    `scenes.plain`): a drawing says all but the colour of the wall, which is red in a third of them. The parameters of
+    the pairs are `scenes.parameters(scenes.COUNT)[scenes.numbers(split)]`.
 
     A folder holds two folders of pictures, `inputs` and `targets`. Paired, each input has a target of its name (the
     ending may differ); unpaired, there may be more of the one than of the other. A fifth is held out for the test.
@@ -215,7 +218,7 @@ def load_pairs(
     Args:
         name: "scenes", or the path of a folder. The name wins over a folder of that name; a `Path` is always a path.
         split: "train" (1600 pairs of `scenes`), "test" (400) or "all"; unpaired, half as many.
-        task: "day_night" or "summer_winter", of `scenes`.
+        task: "day_night", "summer_winter" or "drawing_day", of `scenes`.
         paired: whether target i shows what input i shows.
         size: side of the images in pixels, at which `scenes` are drawn (by default 32), and to which the middle
             squares of pictures are brought (by default the largest power of two in an input, at most 64).
@@ -231,12 +234,11 @@ def load_pairs(
         return files.pairs(Path(name).expanduser(), split, paired, size, files.cache())
     _check.one_of("name", name, ("scenes",))
     assert isinstance(name, str)
-    numbers = _numbers(split)
+    numbers = scenes.numbers(split)
     kept = (numbers, numbers) if paired else (numbers[numbers % 2 == 0], numbers[numbers % 2 == 1])
-    vectors = scenes.parameters(SCENES)
+    vectors = scenes.parameters(scenes.COUNT)
     inputs, targets = (
-        scenes.render(vectors[chosen], time, season, 32 if size is None else size)
-        for chosen, (season, time) in zip(kept, TASKS[task], strict=True)
+        view(vectors[chosen], 32 if size is None else size) for chosen, view in zip(kept, TASKS[task], strict=True)
     )
     offline, notes = OFFLINE[name], (BUILT_IN.format(name),) if Path(name).is_dir() else ()
     return Pairs(f"{name} ({task})", inputs, targets, paired, offline.source, offline.licence, split, notes)
