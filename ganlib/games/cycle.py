@@ -24,7 +24,7 @@ def cycle_gan(
     *,
     loss: str | losses.Loss = "least_squares",
     penalty: Penalties = (),
-    cycle: float = 10.0,
+    cycle: float | tuple[float, float] = 10.0,
     identity: float = 5.0,
     pool: int = 50,
     turns: int = 1,
@@ -50,7 +50,8 @@ def cycle_gan(
         data: pairs, matched or not, such as `data.load_pairs("scenes", paired=False)`.
         loss: a name of `losses.LOSSES`, or a `losses.Loss`.
         penalty: one or several of `penalties`, added to both discriminators' losses.
-        cycle: λ, weight of the two round trips' mean absolute errors.
+        cycle: λ, weight of the two round trips' mean absolute errors, or a weight for each: (x to y and back, y to x
+            and back).
         identity: weight of the mean absolute errors of G(y) and F(x), which should change nothing; half of `cycle` in
             the paper. 0 leaves them out.
         pool: earlier fakes that each discriminator is shown; 0 for none.
@@ -66,7 +67,10 @@ def cycle_gan(
     must_be_pairs(data, matched=False)
     if generator is inverse or discriminator is inverse_discriminator:
         raise ValueError("generator and inverse, and the two discriminators, must be networks of their own")
-    weights = weights_of(cycle=cycle, identity=identity)
+    if isinstance(cycle, list) or (isinstance(cycle, tuple) and len(cycle) != 2):
+        raise ValueError(f"cycle must be one number, or a tuple of two (from x, from y), got {cycle}")
+    from_x, from_y = cycle if isinstance(cycle, tuple) else (cycle, cycle)
+    weights = weights_of(cycle=from_x, cycle_from_y=from_y, identity=identity)
     adversary, table = Adversary(loss, penalty), Table(options, batch=16)
     if adversary.memory:
         kept = next(p.name for p in adversary.penalties if isinstance(p.function, nn.Module))
@@ -95,7 +99,7 @@ def cycle_gan(
         terms = {
             "loss": adversary.generator(Critic(discriminator), y, fake_y, batch)[0]["loss"],
             "inverse": adversary.generator(Critic(inverse_discriminator), x, fake_x, batch)[0]["loss"],
-            "cycle": cycle * (there_and_back.abs().mean() + back_and_there.abs().mean()),
+            "cycle": from_x * there_and_back.abs().mean() + from_y * back_and_there.abs().mean(),
         }
         if identity:
             kept_y, kept_x = generator(y) - y, inverse(x) - x
