@@ -22,7 +22,7 @@ import traitlets
 from torch import Tensor, nn
 
 from ganlib import compute, nets
-from ganlib.book.widgets.network import SIDE_LIMIT, WEIGHTS_LIMIT, Tape, halves, script, write_generator
+from ganlib.book.widgets.network import SIDE_LIMIT, Tape, packed, script, write_generator
 from ganlib.engine import Game
 from ganlib.generator import Generator, Prior, at_rest
 
@@ -123,12 +123,7 @@ def live(
     names = [str(name) for name in (range(classes or 0) if names is None else names)]
     if len(names) != (classes or 0):
         raise ValueError(f"names must be one text for each of {classes} classes, got {len(names)}")
-    weights = halves([*tape.numbers, directions])
-    if len(weights) > WEIGHTS_LIMIT:
-        raise ValueError(
-            f"generator has weights of {len(weights) / 1000:.0f} kB in half precision; a page may carry "
-            f"{WEIGHTS_LIMIT // 1000} kB: make it narrower, or its latent vector shorter"
-        )
+    weights = packed("generator", [*tape.numbers, directions])
     network = {"latent": latent, "prior": prior, "classes": classes, "shape": shape, "layers": tape.layers}
     return Live(network=network, weights=weights, names=names, alt=alt, z=z, label=0)
 

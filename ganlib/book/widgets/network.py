@@ -43,11 +43,18 @@ class Tape:
         self.numbers += flat
 
 
-def halves(numbers: list[Tensor]) -> bytes:
-    halves = torch.cat([tensor.reshape(-1) for tensor in numbers]).half()
+def packed(name: str, numbers: list[Tensor]) -> bytes:
+    """Numbers in half precision, as a page may carry them."""
+    halves = torch.cat([tensor.reshape(-1) for tensor in numbers]).half() if numbers else torch.zeros(0).half()
     if not halves.isfinite().all():
-        raise ValueError("generator has weights that are not finite in half precision, whose largest number is 65504")
-    return halves.numpy().astype("<f2").tobytes()
+        raise ValueError(f"{name} has weights that are not finite in half precision, whose largest number is 65504")
+    weights = halves.numpy().astype("<f2").tobytes()
+    if len(weights) > WEIGHTS_LIMIT:
+        raise ValueError(
+            f"{name} has weights of {len(weights) / 1000:.0f} kB in half precision; a page may carry "
+            f"{WEIGHTS_LIMIT // 1000} kB: make it narrower, or its latent vector shorter"
+        )
+    return weights
 
 
 # What can be written down. Each layer is known by its very type: one that inherits may compute something else.
