@@ -95,10 +95,9 @@ def lamp(
     shape = (channels, height, width)
     (first,), _ = write_all({"there": (there, shape)})
     drawn = cast(tuple[int, int, int], tuple(first["shape"]))
+    if drawn[1:] != (height, width):
+        raise ValueError(f"there must keep the sides of the images, {height}×{width}, got {drawn}")
     networks, weights = write_all({"there": (there, shape), "back": (back, drawn)})
-    for name, network in zip(("there", "back"), networks, strict=True):
-        if network["shape"][1:] != [height, width]:
-            raise ValueError(f"{name} must keep the sides of the images, {height}×{width}, got {network['shape']}")
     if networks[1]["shape"] != list(shape):
         raise ValueError(f"back must make images of shape {shape} like those translated, got {networks[1]['shape']}")
     sets = [pictures]

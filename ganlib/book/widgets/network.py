@@ -79,8 +79,9 @@ def write_generator(tape: Tape, net: nn.Module) -> int:
 def refused(path: str, layer: nn.Module, why: str = "") -> TypeError:
     known = ", ".join(sorted(kind.__name__ for kind in _LAYERS if not kind.__name__.startswith("_")))
     return TypeError(
-        f"{path}: {type(layer).__name__}{why} does not run in the page; what does are the generators and translators "
-        f"of ganlib.nets and an nn.Sequential that begins with a linear layer, or of images, made of: {known}"
+        f"{path}: {type(layer).__name__}{why} does not run in the page; what does are, from z, the generators of "
+        f"ganlib.nets and an nn.Sequential that begins with a linear layer, from images, its translators and an "
+        f"nn.Sequential, made of: {known}"
     )
 
 
