@@ -244,7 +244,7 @@ const LAYERS = {
   activate: (x, { name, slope }) => each({ ...x, data: x.data.slice() }, ACTIVATIONS[name](slope)),
 };
 
-function normal() { // Box and Muller
+export function normal() { // Box and Muller
   return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
 }
 

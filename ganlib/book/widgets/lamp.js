@@ -35,8 +35,9 @@ function render({ model, el }) {
     said.textContent = judged.includes(i)
       ? `In the picture: ${names[verdict(i, x(i))]}. F says ${names[verdict(i, image)]}.` : "In this picture there is nothing to judge.";
     let right = 0;
+    tally.dataset.busy = "true";
     counting.start(judged, k => { right += verdict(k, x(k)) === verdict(k, run(back, given(k))); },
-      () => { tally.textContent = `F is right on ${right} of ${judged.length} pictures.`; });
+      () => { delete tally.dataset.busy; tally.textContent = `F is right on ${right} of ${judged.length} pictures.`; });
   }
 
   function draw() {

@@ -36,7 +36,7 @@ function render({ model, el }) {
   const [output, outputView] = framed("", large, make("span", {}, "Output"), make("span", { class: "trans-time" }));
   const [goal, goalView] = framed("", large, "Truth");
   const time = outputView.querySelector(".trans-time");
-  const [alpha, renew] = slider(model, "alpha", "α", [0, 1, 0.01]);
+  const [alpha, renew] = slider(model, "alpha", "α", [0, 1, 0.01], undefined, `α, from ${names[0]} to ${names[1]}`);
   const ends = make("div", { class: "mix-ends", "aria-hidden": "true" }, make("span", {}, names[0]), make("span", {}, names[1]));
   const [psnr, energy] = [make("b", { class: "mix-psnr" }, "…"), make("b", { class: "mix-energy" }, "…")];
   const over = count > 1 ? `over all ${count} pictures` : "of this picture";

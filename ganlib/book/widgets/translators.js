@@ -18,14 +18,14 @@ const button = (text, onclick, facts = {}) => make("button", { type: "button", o
 const pressed = (buttons, chosen) => buttons.forEach((b, i) => b.setAttribute("aria-pressed", i === chosen));
 
 // A slider of one number of the state, with its value beside it.
-function slider(model, name, label, [min, max, step], unit = v => v.toFixed(2)) {
-  const value = make("output", {}), input = make("input", { type: "range", min, max, step, oninput: () => { model.set(name, +input.value); model.save_changes(); } });
+function slider(model, name, label, [min, max, step], unit = v => v.toFixed(2), spoken = label) {
+  const value = make("output", {}), input = make("input", { type: "range", min, max, step, "aria-label": spoken, oninput: () => { model.set(name, +input.value); model.save_changes(); } });
   const renew = () => { input.value = model.get(name); value.textContent = unit(model.get(name)); input.setAttribute("aria-valuetext", value.textContent); };
   return [make("label", { class: "trans-slider" }, make("span", {}, label), input, value), renew];
 }
 
 // The mean colour, of 255, of the pixels of x where `where` is not 0.
-function meanColour(x, where) {
+export function meanColour(x, where) {
   const size = x.height * x.width, sum = [0, 0, 0];
   let count = 0;
   for (let p = 0; p < size; p++) if (where[p]) {
@@ -35,7 +35,7 @@ function meanColour(x, where) {
   return count ? sum.map(v => v / count) : null;
 }
 // Which of two colours is nearer, 0 or 1.
-function nearer(rgb, [a, b]) {
+export function nearer(rgb, [a, b]) {
   const far = colour => colour.reduce((sum, v, c) => sum + (v - rgb[c]) ** 2, 0);
   return far(a) < far(b) ? 0 : 1;
 }
