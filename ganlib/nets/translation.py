@@ -256,7 +256,7 @@ class DomainDiscriminator(_Net):
         return _full_precision(self.head(features).squeeze(1)), _full_precision(self.domains(features).flatten(1))
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """x + scale · net(x)."""
 
     def __init__(self, *parts: nn.Module, scale: float = 1.0) -> None:
@@ -321,7 +321,7 @@ class ResidualGenerator(_Translator):
     @staticmethod
     def _block(width: int) -> nn.Module:
         convolutions = [nn.Conv2d(width, width, 3, 1, 1, padding_mode="reflect") for _ in range(2)]
-        return _Residual(convolutions[0], _norm(width), nn.ReLU(), convolutions[1], _norm(width))
+        return Residual(convolutions[0], _norm(width), nn.ReLU(), convolutions[1], _norm(width))
 
     def forward(self, x: Tensor, code: Tensor | None = None) -> Tensor:
         """Images (N, out, H, W) in [-1, 1] from images (N, channels, H, W) and z (N, latent) or labels (N,), if any."""
@@ -336,7 +336,7 @@ class ResidualGenerator(_Translator):
         return _full_precision(self.net(self._enter(x, code)))
 
 
-class _Dense(nn.Module):
+class Dense(nn.Module):
     """Five 3×3 convolutions, each seeing all that came before it (Wang et al. 2018, figure 4, left)."""
 
     def __init__(self, width: int, growth: int) -> None:
@@ -390,7 +390,7 @@ class SuperResolutionGenerator(_Net):
         if not dense:
             self.enter.append(nn.PReLU())
             body.append(nn.BatchNorm2d(w))
-        self.body = _Residual(*body)
+        self.body = Residual(*body)
         parts: list[nn.Module] = []
         for _ in range(doublings):
             parts += [nn.Conv2d(w, 4 * w, 3, 1, 1), nn.PixelShuffle(2), nn.LeakyReLU(0.2) if dense else nn.PReLU()]
@@ -408,13 +408,13 @@ class SuperResolutionGenerator(_Net):
 
 def _srresnet(width: int) -> nn.Module:
     first, second = (nn.Conv2d(width, width, 3, 1, 1, bias=False) for _ in range(2))
-    return _Residual(first, nn.BatchNorm2d(width), nn.PReLU(), second, nn.BatchNorm2d(width))
+    return Residual(first, nn.BatchNorm2d(width), nn.PReLU(), second, nn.BatchNorm2d(width))
 
 
 def _rrdb(width: int) -> nn.Module:
     """Residual in residual: three dense blocks, each with its own skip, and one skip over all of them."""
     growth = max(1, width // 2)
-    return _Residual(*(_Residual(_Dense(width, growth), scale=0.2) for _ in range(3)), scale=0.2)
+    return Residual(*(Residual(Dense(width, growth), scale=0.2) for _ in range(3)), scale=0.2)
 
 
 class ResidualUpsampler(_Net):

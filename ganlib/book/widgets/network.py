@@ -17,7 +17,7 @@ from torch.nn.utils import parametrize
 from ganlib import nets
 from ganlib.nets.base import LabelCode
 from ganlib.nets.images import ImageGenerator
-from ganlib.nets.translation import _Dense, _Residual, _Translator
+from ganlib.nets.translation import Dense, Residual
 
 WEIGHTS_LIMIT = 600_000
 """Bytes of half-precision weights that a page may carry for one widget."""
@@ -77,7 +77,7 @@ def write_generator(tape: Tape, net: nn.Module) -> int:
 
 
 def refused(path: str, layer: nn.Module, why: str = "") -> TypeError:
-    known = ", ".join(sorted(kind.__name__ for kind in _LAYERS if not kind.__name__.startswith("_")))
+    known = ", ".join(sorted(kind.__name__ for kind in _LAYERS if kind not in (Dense, Residual)))
     return TypeError(
         f"{path}: {type(layer).__name__}{why} does not run in the page; what does are, from z, the generators of "
         f"ganlib.nets and an nn.Sequential that begins with a linear layer, from images, its translators and an "
@@ -238,7 +238,7 @@ def _dense(tape: Tape, layer: Any, path: str) -> None:
             tape.add("join", before=True)
 
 
-def _code(tape: Tape, net: _Translator) -> None:
+def _code(tape: Tape, net: Any) -> None:
     if net.latent or net.classes:
         tape.add("code", classes=net.classes or 0)
 
@@ -297,8 +297,8 @@ _LAYERS: dict[type, Callable[[Tape, Any, str], None]] = {
     nets.ResidualGenerator: _residual_generator,
     nets.SuperResolutionGenerator: _super_resolution,
     nets.ResidualUpsampler: _residual_upsampler,
-    _Residual: _residual,
-    _Dense: _dense,
+    Residual: _residual,
+    Dense: _dense,
     nn.PReLU: lambda tape, layer, path: tape.add("prelu", layer.weight),
     nn.ReLU: _activation("leaky"),
     nn.LeakyReLU: _activation("leaky", "negative_slope"),
