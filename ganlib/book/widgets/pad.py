@@ -93,7 +93,8 @@ def pad(
         examples: drawings to start from, (N, 3, H, W) in the brushes' colours and no others; uint8, or floats in
             [-1, 1]. The first is shown at the start.
         counter: (name, colour, other name, other colour): counted is how often the mean colour over the pixels that
-            the brush `counted` painted is nearer to the first, by squared distance: "red 21 of 64".
+            the brush `counted` painted is nearer to the first, by squared distance: "red 21 of 64". Such a mean takes
+            in roof and windows: give the two means that true pictures have, not the colours of bare walls.
         counted: a brush.
         alt: what the drawing is of, for those who cannot see it.
         seed: of the z shown first.
