@@ -112,7 +112,7 @@ async function play(file) {
     pad: cell(5).locator(".ganlib-trans"), lamp: cell(6).locator(".ganlib-trans"), mix: cell(7).locator(".ganlib-trans") };
   // What stands for all that a widget shows; live's map draws itself bit by bit and is left out.
   const parts = { scrubber: "img", live: ".live-picture", laboratory: "canvas, label b", quiz: "img, p:not(:empty), .right, .wrong",
-    pad: ".trans-view > canvas", lamp: ".trans-view canvas", mix: ".trans-view canvas" };
+    pad: ".trans-view > canvas", lamp: ".trans-view:first-child canvas, .trans-view:last-child canvas", mix: ".trans-view canvas" };
   const shown = name => boxes[name].evaluate((box, kind) => [...box.querySelectorAll(kind)].filter(e => e.offsetParent)
     .map(e => e.src ?? e.toDataURL?.() ?? e.textContent).join(), parts[name]);
   const still = async name => { // until two looks agree

@@ -76,7 +76,9 @@ translators = {{name: nets.ResidualGenerator(width=4, latent=2) for name in ("by
 board = widgets.pad(translators, brushes, drawing)
 small, large = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 32, 32)
 there, back = torch.nn.Conv2d(3, 1, 3, 1, 1), torch.nn.Conv2d(1, 3, 3, 1, 1)
-mixture = widgets.mix(nets.ResidualUpsampler(width=4), nets.ResidualUpsampler(width=4), small, large)""",
+first, second = nets.ResidualUpsampler(width=4), nets.ResidualUpsampler(width=4)
+torch.nn.init.normal_(second.net[-2].weight, 0, 0.1)
+mixture = widgets.mix(first, second, small, large)""",
     "box",
     "player",
     'widgets.laboratory("ring")',

@@ -75,7 +75,7 @@ const play = {
     const { page, found, box, look, press, click } = seat, board = box.locator(".pad-board");
     await look("start");
     await press("space", board, "3", "ArrowUp", "ArrowUp", "ArrowLeft", "Space");
-    found.told = await box.locator(".trans-unseen").textContent();
+    found.told = await box.locator(".unseen").textContent();
     found.outside = await page.evaluate(() => window.outside);
     await press("undo", board, "u");
     await click("small", "small");

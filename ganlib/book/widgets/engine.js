@@ -73,6 +73,18 @@ function add(y, to, step, x, from, stride, n, plane, weight, at, hop, lanes) {
     y[to] += a * x[from + q] + b * x[second + q] + c * x[third + q] + d * x[fourth + q];
 }
 
+// The same of four planes to two rows of y, which are `size` apart: what is read of x serves both.
+function addToTwo(y, to, size, x, from, stride, n, plane, weight, at, hop, next) {
+  const a = weight[at], b = weight[at + hop], c = weight[at + 2 * hop], d = weight[at + 3 * hop];
+  const e = weight[at + next], f = weight[at + next + hop], g = weight[at + next + 2 * hop], h = weight[at + next + 3 * hop];
+  const second = from + plane, third = second + plane, fourth = third + plane, other = to + size;
+  for (let p = 0, q = 0; p < n; p++, q += stride) {
+    const s = x[from + q], t = x[second + q], u = x[third + q], v = x[fourth + q];
+    y[to + p] += a * s + b * t + c * u + d * v;
+    y[other + p] += e * s + f * t + g * u + h * v;
+  }
+}
+
 function joined(a, b) {
   const y = planes(a.channels + b.channels, a.height, a.width);
   y.data.set(a.data);
@@ -126,13 +138,16 @@ const LAYERS = {
     const height = Math.floor((big.height - kernel) / stride) + 1, width = Math.floor((big.width - kernel) / stride) + 1;
     const pitch = stride === 1 ? big.width : width, y = planes(outputs, height, pitch), size = height * pitch;
     const [rows, run] = stride === 1 ? [1, (height - 1) * pitch + width] : [height, width];
-    for (let o = 0; o < outputs; o++) {
-      y.data.fill(bias[o], o * size, (o + 1) * size);
+    for (let o = 0; o < outputs; o++) y.data.fill(bias[o], o * size, (o + 1) * size);
+    for (let o = 0, pair; o < outputs; o += pair) {
+      pair = Math.min(2, outputs - o);
       for (let i = 0, lanes; i < x.channels; i += lanes) {
         lanes = x.channels - i < 4 ? 1 : 4;
         for (let k = 0; k < area; k++) for (let r = 0; r < rows; r++) {
           const from = i * plane + (r * stride + Math.floor(k / kernel)) * big.width + k % kernel;
-          add(y.data, o * size + r * pitch, 1, big.data, from, stride, run, plane, weight, (o * x.channels + i) * area + k, area, lanes);
+          const to = o * size + r * pitch, at = (o * x.channels + i) * area + k, next = x.channels * area;
+          if (pair + lanes === 6) addToTwo(y.data, to, size, big.data, from, stride, run, plane, weight, at, area, next);
+          else for (let q = 0; q < pair; q++) add(y.data, to + q * size, 1, big.data, from, stride, run, plane, weight, at + q * next, area, lanes);
         }
       }
     }

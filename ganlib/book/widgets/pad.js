@@ -65,7 +65,7 @@ function render({ model, el }) {
     event.preventDefault();
     event.stopPropagation();
   };
-  const said = make("span", { class: "trans-unseen", role: "status" });
+  const said = make("p", { class: "unseen", role: "status" });
   function move() {
     const side = 2 * Math.floor(radius) + 1;
     Object.assign(mark.style, {
