@@ -32,7 +32,8 @@ function render({ model, el }) {
   const targets = Array.from({ length: count }, (_, i) => picture(bytes, i, large, count * shape[0] * shape[1] * shape[2]));
   const key = alpha => Math.round(1000 * alpha), scores = new Map(), at = () => model.get("picture");
 
-  const [small, smallView] = framed("", shape, "Input");
+  const next = button("Next picture", () => { model.set("picture", (at() + 1) % count); model.save_changes(); });
+  const [small, smallView] = framed("", shape, make("span", {}, "Input"), ...(count > 1 ? [next] : []));
   const [output, outputView] = framed("", large, make("span", {}, "Output"), make("span", { class: "trans-time" }));
   const [goal, goalView] = framed("", large, "Truth");
   const time = outputView.querySelector(".trans-time");
@@ -80,10 +81,11 @@ function render({ model, el }) {
     if (!known.length) return;
     const [[left, right], [low, high]] = [range("energy"), range("psnr")];
     const x = s => 44 + 276 * (s.energy - left) / (right - left), y = s => 150 - 136 * (s.psnr - low) / (high - low);
+    const digits = (v, from, to) => v.toFixed(Math.max(1, Math.ceil(-Math.log10(to - from)) + 1)); // enough digits to tell the ends apart
     const text = (at, up, words, anchor = "middle") => `<text x="${at}" y="${up}" text-anchor="${anchor}">${words}</text>`;
     plot.innerHTML = `<path class="mix-axes" d="M44 10V150H322"/>`
-      + text(44, 164, left.toFixed(2), "start") + text(322, 164, right.toFixed(2), "end") + text(183, 182, "gradient energy ÷ truth's")
-      + text(40, 20, high.toFixed(1), "end") + text(40, 150, low.toFixed(1), "end") + text(40, 88, "dB", "end")
+      + text(44, 164, digits(left, left, right), "start") + text(322, 164, digits(right, left, right), "end") + text(183, 182, "gradient energy ÷ truth's")
+      + text(40, 20, digits(high, low, high), "end") + text(40, 150, digits(low, low, high), "end") + text(40, 88, "dB", "end")
       + `<polyline points="${known.map(s => `${x(s)},${y(s)}`).join(" ")}"/>` + known.map(s => `<circle r="2.5" cx="${x(s)}" cy="${y(s)}"/>`).join("")
       + (now ? `<circle class="mix-now" r="6" cx="${x(now)}" cy="${y(now)}"/>` : "");
     plot.setAttribute("aria-label", `PSNR against gradient energy for ${known.length} mixtures` + (now ? `; now ${now.psnr.toFixed(2)} dB at ${now.energy.toFixed(2)}` : ""));
@@ -102,12 +104,10 @@ function render({ model, el }) {
     told();
     measure(a, asked, () => { told(); trace(); });
   }
-  const next = button("Next picture", () => { model.set("picture", (at() + 1) % count); model.save_changes(); });
   el.append(make("div", { class: "ganlib-trans mix", role: "group", "aria-label": `Two networks mixed: ${alt}` },
     make("div", { class: "trans-views mix-views" }, smallView, outputView, goalView),
     make("div", { class: "mix-way" }, ends, alpha),
-    make("div", { class: "mix-scores" }, numbers, plot),
-    ...(count > 1 ? [make("div", { class: "trans-row" }, next)] : [])));
+    make("div", { class: "mix-scores" }, numbers, plot)));
   draw();
   const leave = follow(model, ["alpha", "picture"], draw);
   return () => { asked.stop(); rest.stop(); leave(); };
