@@ -328,6 +328,8 @@ REFUSED: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (lambda: chained(nn.BatchNorm2d(1, track_running_stats=False)), {}, TypeError, "2: BatchNorm2d without running"),
     (lambda: chained(nn.InstanceNorm2d(1, track_running_stats=True)), {}, TypeError, "2: InstanceNorm2d with running"),
     (lambda: chained(nn.Upsample(scale_factor=2, mode="bilinear")), {}, TypeError, "2: Upsample with mode='bilinear'"),
+    (lambda: chained(nn.Upsample(scale_factor=(2, 3))), {}, TypeError, r"2: Upsample .* scale_factor=\(2.0, 3.0\)"),
+    (lambda: chained(nn.Upsample(scale_factor=2, mode="bicubic", align_corners=True)), {}, TypeError, "2: Upsample"),
     (lambda: nn.Sequential(nn.Linear(4, 49), nn.Unflatten(1, (7, 7))), {}, TypeError, r"1: Unflatten of dim=1 to \(7"),
     (lambda: half_grown(), {}, ValueError, "level 0.5, between two resolutions"),
     (lambda: nets.ShuffleGenerator(latent=100), {}, ValueError, "weights of 8.. kB .* a page may carry 600 kB"),

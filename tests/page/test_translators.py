@@ -49,6 +49,7 @@ def widgets_by_name() -> dict[str, Any]:
         "pad": widgets.pad(NETS["pad"], BRUSHES, drawings(3), counter=WALLS, alt="drawing of a house"),
         "switch": widgets.pad({name: NETS[name] for name in ("by day", "by night")}, BRUSHES, drawings(1)),
         "lamp": widgets.lamp(NETS["there"], NETS["back"], PICTURES, truth=truth, colours=WALLS, mask=MASK, gain=1),
+        "bare": widgets.lamp(NETS["there"], NETS["back"], PICTURES[:1], gain=3),
         "mix": widgets.mix(NETS["first"], NETS["second"], PICTURES[:3, :, :10, :9], LARGE, border=BORDER),
     }
 
@@ -102,7 +103,7 @@ def verdict(image: Tensor, mask: Tensor) -> str:
     return str(WALLS[0] if far[0] < far[1] else WALLS[2])
 
 
-@pytest.mark.parametrize("name", ["pad", "switch", "lamp", "mix"])
+@pytest.mark.parametrize("name", ["pad", "switch", "lamp", "bare", "mix"])
 def test_for_everybody(reports: dict[str, Any], name: str) -> None:
     report = reports[name]
     assert report["troubles"] == [] and report["light"] == report["dark"] == [], "script errors, axe-core"
@@ -188,6 +189,13 @@ def test_the_lamp_shows_what_pytorch_makes(reports: dict[str, Any]) -> None:
         given = torch.where(y < 0, -1.0, 1.0) if state["two_levels"] else y
         if not state["sigma"]:
             assert close(canvas(look, 3), given) and close(canvas(look, 4), made("back", given)), what
+
+
+def test_without_the_truth_clean_is_rounded(reports: dict[str, Any]) -> None:
+    look = reports["bare"]["looks"]["start"]
+    y = made("there", floats(PICTURES[:1]))
+    assert (canvas(look, 2) - as_shown(3 * (y - torch.where(y < 0, -1.0, 1.0)))).abs().max() <= 2
+    assert "F says" not in look["text"] and "F is right" not in look["text"] and "Next" not in look["text"]
 
 
 def test_noise_is_normal_and_of_the_size_asked_for(reports: dict[str, Any]) -> None:

@@ -144,6 +144,7 @@ const play = {
     await page.evaluate(() => { model.set("sigma", 0); model.set("picture", 2); });
     await counted("from Python");
   },
+  bare: seat => seat.look("start"),
   async mix(seat) {
     const { page, found, box, look, press } = seat, alpha = box.getByRole("slider");
     const measured = async what => {

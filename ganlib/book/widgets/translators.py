@@ -127,8 +127,8 @@ def joined(*pictures: Tensor) -> bytes:
 
 def colour(name: str, value: Any) -> list[int]:
     """Red, green and blue of 255, as plain numbers."""
-    rgb = [int(part) for part in value] if isinstance(value, Sequence) and len(value) == 3 else []
-    if not rgb or not all(0 <= part <= 255 for part in rgb) or isinstance(value, str):
+    rgb = [round(float(part)) for part in value] if isinstance(value, Sequence) and len(value) == 3 else []
+    if not rgb or not all(0 <= part <= 255 for part in rgb):
         raise ValueError(f"{name} must be red, green and blue from 0 to 255, got {value!r}")
     return rgb
 
