@@ -151,6 +151,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=_path, metavar="RUN", required=True, help="folder of the run")
     add("--game", help=f"{', '.join(GAMES)}; by default what suits the data")
     add("--loss", help=f"{', '.join(LOSSES)}; by default the game's own")
+    add(
+        "--inputs",
+        metavar="FOLDER",
+        help="of pix2pix, bicycle_gan, cycle_gan: the folder in DATA of what is translated",
+    )
+    add("--targets", metavar="FOLDER", help="the folder in DATA of what it is to become (default inputs and targets)")
     add("--size", type=_number, help="side to which images are brought: 16, 20, 24, 28, 32, 40, 48, 56, 64, 80 …")
     add("--batch", type=_number, help="samples a turn; the default suits the data")
     add("--lr", type=_number, help="learning rate; with --resume, the one to go on at")
