@@ -22,7 +22,6 @@ from ._check import NO_FILE, finite, one_of, positive_int
 from .data.packaged import BUILT_IN
 from .engine import Game
 
-
 OF_TWO = ("pix2pix", "bicycle_gan", "cycle_gan")
 """The games that learn from two sets of images."""
 

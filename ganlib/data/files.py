@@ -174,6 +174,45 @@ def pairs(
     )
 
 
+def listed(place: Path) -> tuple[Path, list[str], tuple[str, ...]]:
+    """The folder and the names of pictures: of the one at `place`, or of all in the folder there; and notes on what is
+    left out.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if place.is_file():
+        return place.parent, [place.name], ()
+    if not place.is_dir():
+        raise ValueError(f"there is no picture and no folder {place}")
+    skipped: Counter[str] = Counter()
+    names = _pictures(place, skipped)
+    notes = (*_too_low(place, 0, len(names), _lower(place, 0)), *_skipped(skipped))
+    if not names:
+        raise ValueError(
+            f"{place} holds no pictures; looked for {', '.join(_SUFFIXES)}" + "".join(f"; {n}" for n in notes)
+        )
+    return place, sorted(names, key=_natural), notes
+
+
+def each_upright(folder: Path, names: list[str], look: Callable[[Path, Picture], T]) -> Iterator[T]:
+    """What `look` says of each of these pictures, upright; see `Picture`.
+
+    Raises:
+        ValueError: some cannot be read, or `look` refuses them; they are named.
+    """
+
+    def opened(path: Path) -> T:
+        from PIL import Image
+
+        with Image.open(path) as file:
+            return look(path, upright(file))
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\b")
+        yield from _each(opened, folder, names)
+
+
 def stems_of(folder: Path, names: Sequence[str]) -> dict[str, str]:
     """These pictures of a folder by their names without endings.
 
@@ -407,23 +446,30 @@ def _decoded(
         with Image.open(path) as file:
             file.draft(None, (2 * width, 2 * height))  # a JPEG is decoded no larger than is needed
             found = upright(file)
-        image = found.image.convert("L" if channels == 1 else "RGB")
-        scale = min(image.width / width, image.height / height)
-        w, h = round(scale * width), round(scale * height)
-        left, top = (image.width - w) / 2, (image.height - h) / 2
-        if scale == 1:  # only cut: pixels stay what they are
-            left, top = int(left), int(top)
-        if image.size != (width, height):
-            image = image.resize((width, height), Image.Resampling.BILINEAR, (left, top, left + w, top + h))
-        return np.array(image).reshape(height, width, channels).transpose(2, 0, 1), *found[1:]
+        return pixels(found.image, channels, width, height), *found[1:]
 
-    for pixels, turned, transparent, brightest, moving in _each(decode, folder, names):
+    for decoded, turned, transparent, brightest, moving in _each(decode, folder, names):
         seen["turned"] += turned
         seen["transparent"] += transparent
         seen["moving"] += moving
         seen["16 bit"] += brightest is not None
         seen["brightest"] = max(seen["brightest"], brightest or 0)
-        yield pixels
+        yield decoded
+
+
+def pixels(image: Image.Image, channels: int, width: int, height: int) -> np.ndarray:
+    """uint8 (C, height, width) of an upright picture: the largest part of these proportions in its middle, resized."""
+    from PIL import Image
+
+    image = image.convert("L" if channels == 1 else "RGB")
+    scale = min(image.width / width, image.height / height)
+    w, h = round(scale * width), round(scale * height)
+    left, top = (image.width - w) / 2, (image.height - h) / 2
+    if scale == 1:  # only cut: pixels stay what they are
+        left, top = int(left), int(top)
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BILINEAR, (left, top, left + w, top + h))
+    return np.array(image).reshape(height, width, channels).transpose(2, 0, 1)
 
 
 def picture(path: str | os.PathLike[str]) -> Image.Image:
