@@ -75,6 +75,9 @@ class Generator:
         noise: whether Dropout stays on, as the noise of pix2pix.
         encoder: the network that finds the z of a sample, or None.
         shape: of one input, where it translates.
+
+    Raises:
+        ValueError: part is none of the network's.
     """
 
     net: nn.Module
@@ -87,9 +90,15 @@ class Generator:
     shape: tuple[int, ...] = ()
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
+    def __post_init__(self) -> None:
+        if self.part is not None:
+            if not isinstance(self.net, nn.ModuleDict):
+                raise ValueError(f"part={self.part!r} is of a generator of several networks, got {_name(self.net)}")
+            one_of("part", self.part, self.net)
+
     def __repr__(self) -> str:
         classes = f", classes {', '.join(self.classes)}" if self.classes else ""
-        return f"<Generator {type(self.maker).__name__}({', '.join(self.takes)}){classes}>"
+        return f"<Generator {_name(self.maker)}({', '.join(self.takes)}){classes}>"
 
     @property
     def maker(self) -> nn.Module:
@@ -268,7 +277,7 @@ def load(
 
     Raises:
         CheckpointError: there is no such file, or it is damaged, foreign, or of other networks than those given.
-        ValueError: a network or prior of one's own is missing.
+        ValueError: a network or prior of one's own is missing, or part is none of the generator's.
     """
     path = Path(path)
     if not path.exists():
@@ -305,6 +314,10 @@ def load(
         if network is not None:
             network.to(made.device).eval()
     return made
+
+
+def _name(net: nn.Module) -> str:
+    return type(net).__name__
 
 
 def _network(

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganlib import Game, compute, games, nets, penalties
+from ganlib import Game, compute, games, load, nets, penalties
 from ganlib.engine import Batch
 
 from .tiny import everything, same
@@ -689,6 +689,59 @@ def test_games_of_pairs_refuse_what_is_not_paired(name: str):
         games.get(name)(*networks, bad["labelled"])
 
 
+class Own:
+    """A source as `data.Source` has it: real, no labels, inputs."""
+
+    name = "own"
+
+    def __init__(self, scale: float = 1.0, shift: float = 0.0) -> None:
+        self.pairs, self.scale, self.shift = floats(toys()), scale, shift
+
+    def draw(self, n: int, rng: torch.Generator) -> tuple[Tensor, None, Tensor]:
+        real, inputs = self.pairs.draw_pair(n, rng)
+        return real, None, inputs * self.scale + self.shift
+
+
+class OwnPairs(Own):
+    """The least that a source of pairs can be."""
+
+    def draw_pair(self, n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        return self.pairs.draw_pair(n, rng)
+
+
+@pytest.mark.parametrize("kind", [Own, OwnPairs])
+def test_sources_of_ones_own_are_pairs(kind: type[Own], recwarn: pytest.WarningsRecorder):
+    torch.manual_seed(0)
+    for own in (kind(), floats(toys())):
+        game = games.pix2pix(Affine(0.9, 0.1), Judge(), own, batch=4)
+        game.play(2, progress=False)
+        four = [Affine(0.9, 0.1), Affine(0.9, 0.1), Judge(), Judge()]
+        games.cycle_gan(*four, own, batch=4).play(1, progress=False)
+    assert not recwarn
+    unpaired = kind()
+    unpaired.paired = False  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="data must be paired"):
+        games.pix2pix(Affine(0.9, 0.1), Judge(), unpaired, batch=4)
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(255.0, 0.0), (0.5, 0.5)])
+def test_own_images_that_are_scaled_otherwise_are_said(scale: float, shift: float):
+    with pytest.warns(UserWarning, match=r"the inputs are float images, which are expected in \[-1, 1\]") as said:
+        games.pix2pix(Affine(0.9, 0.1), Judge(), Own(scale, shift), batch=4)
+    assert said[0].filename == __file__
+
+
+def test_parts_of_a_generator_are_named(tmp_path: Path):
+    tiny("cycle_gan").save(tmp_path / "cycle")
+    with pytest.raises(ValueError, match="part='invers' is not known; choose one of: inverse, generator"):
+        load(tmp_path / "cycle", part="invers")
+    with pytest.raises(ValueError, match="part='invers' is not known; choose one of: inverse, generator"):
+        tiny("cycle_gan").snapshot(part="invers")
+    tiny("pix2pix").save(tmp_path / "pix")
+    with pytest.raises(ValueError, match="part='inverse' is of a generator of several networks, got UNet"):
+        load(tmp_path / "pix", part="inverse")
+
+
 def test_misfits_are_refused():
     data = floats(toys())
     with pytest.raises(ValueError, match=r"the generator's samples have shape \(1, 16, 16\), but those of the data"):
@@ -706,6 +759,10 @@ def test_misfits_are_refused():
         games.cycle_gan(*four, floats(toys(factor=2)))
     with pytest.raises(ValueError, match="penalty must be without memory, .* got lecam"):
         games.cycle_gan(*four, data, penalty="lecam")
+    with pytest.raises(ValueError, match="pool must be a whole number of at least 0, got -1"):
+        games.cycle_gan(*four, data, pool=-1)
+    with pytest.raises(ValueError, match=r"the inverse's samples have shape \(1, 16, 16\), but the inputs \(1, 8, 8\)"):
+        games.cycle_gan(Affine(1.0, 0.0), Enlarge(1.0, 0.0), Judge(), Judge(), data)
     with pytest.raises(TypeError, match="features must be a network or a function of images"):
         games.sr_gan(Affine(1.0, 0.0), Judge(), data, features=3)
 
