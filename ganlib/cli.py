@@ -12,6 +12,7 @@ import os
 import re
 import signal
 import sys
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -36,6 +37,8 @@ from .reference import Reference
 from .run import Record, Run, RunError, as_bytes, picture, png, sheet, write
 
 MEASURE_EVERY = 500
+TELL_EVERY = 10.0
+"""Seconds after which translating says how far it is."""
 METRICS = """Prints one "name value" a line and writes them to RUN/metrics.json, the last results of another split or
 other features under "others". Beside each stands "name_real", the
 same of as many real samples: the scale. For ring, grid and gaussians: modes (with more than 20 good samples of 20 000),
@@ -161,10 +164,16 @@ def _parser() -> argparse.ArgumentParser:
     add("--loss", help=f"{', '.join(LOSSES)}; by default the game's own")
     add(
         "--inputs",
+        type=_path,
         metavar="FOLDER",
         help="of pix2pix, bicycle_gan, cycle_gan: the folder in DATA of what is translated",
     )
-    add("--targets", metavar="FOLDER", help="the folder in DATA of what it is to become (default inputs and targets)")
+    add(
+        "--targets",
+        type=_path,
+        metavar="FOLDER",
+        help="the folder in DATA of what it is to become (default inputs and targets)",
+    )
     add("--size", type=_number, help="side to which images are brought: 16, 20, 24, 28, 32, 40, 48, 56, 64, 80 …")
     add("--batch", type=_number, help="samples a turn; the default suits the data")
     add("--lr", type=_number, help="learning rate; with --resume, the one to go on at")
@@ -493,7 +502,15 @@ def _translate(options: argparse.Namespace) -> int:
     for note in pictures.notes:
         print(f"pictures: {_line(note)}")
     print(f"{_count(len(pictures.names), 'picture')}, {translator.says()}", flush=True)
-    written = translator.write(pictures, out, answers=answers, label=label, seed=seed)
+    told = time.monotonic()
+
+    def tell(done: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > TELL_EVERY:
+            told = time.monotonic()
+            print(f"{done} of {len(pictures.names)}", flush=True)
+
+    written = translator.write(pictures, out, answers=answers, label=label, seed=seed, watch=tell)
     print(f"{_count(written, 'picture')} in {_line(out)}")
     return 0
 

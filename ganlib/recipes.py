@@ -137,8 +137,9 @@ def load_for(settings: Settings, split: str = "train") -> Any:
             wanted = "a multiple of 4" if game == "cycle_gan" else "a power of two"
             raise ValueError(f"size must be {wanted} from {least} for game={game!r}, got {size}")
         paired = game != "cycle_gan" or (split == "test" and not own)
-        folders = settings.inputs or "inputs", settings.targets or "targets"
-        pairs = data.load_pairs(name, split, paired=paired, size=size, folders=folders)
+        named = {"inputs": settings.inputs, "targets": settings.targets}
+        inputs, targets = (side if name is None else name for side, name in named.items())
+        pairs = data.load_pairs(name, split, paired=paired, size=size, folders=(inputs, targets))
         if (side := pairs.inputs.shape[2]) < least:
             raise ValueError(
                 f"data {name!r} are images that come to a side of {side} pixels, and game={game!r} needs {least}: "

@@ -189,9 +189,15 @@ class Translator:
         answers: int | None = None,
         label: int | None = None,
         seed: int = 0,
-        watch: Callable[[str], object] = lambda name: None,
+        watch: Callable[[int], object] = lambda done: None,
     ) -> int:
         """Translate each picture into `out`, NAME.png, or NAME-0.png, NAME-1.png … if so many answers are asked for.
+
+        Args:
+            pictures: which.
+            out: a folder, made if it is not there; files of these names in it are replaced.
+            answers, label, seed: as in a call.
+            watch: told how many pictures are done, after each.
 
         Returns:
             How many files were written.
@@ -201,14 +207,14 @@ class Translator:
         """
         out.mkdir(exist_ok=True)
         written = 0
-        for name in pictures.names:
+        for done, name in enumerate(pictures.names, 1):
             images = files.each_upright(pictures.folder, [name], lambda _, found: found.image)
             made = self(next(images), answers=answers or 1, label=label, seed=seed)
             for k, image in enumerate(as_bytes(made)):
                 ending = "" if answers is None else f"-{k}"
                 write(out / f"{os.path.splitext(name)[0]}{ending}.png", png(picture(image)))
                 written += 1
-            watch(name)
+            watch(done)
         return written
 
 

@@ -74,7 +74,7 @@ def test_pictures_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     for folder, size in (("coloured", (32, 32)), ("outlined", (43, 32)), ("enlarged", (42, 32))):
         made = [*Path(folder).iterdir()]
         assert len(made) == (30 if folder == "enlarged" else 90) and {Image.open(path).size for path in made} == {size}
-    for folder, blue in (("A", False), ("B", True)):
+    for folder, blue in (("A", True), ("B", False)):
         with Image.open(Path("cut", folder, "1.png")) as half:
             red, _, share = half.resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
             assert half.size == (30, 30) and (share > red) == blue

@@ -254,6 +254,12 @@ def test_grey_pictures_that_are_stored_in_colour_are_grey(runs: Path, tmp_path: 
     assert {Image.open(path).mode for path in (tmp_path / "out").iterdir()} == {"L"}
 
 
+def test_it_says_how_far_it_is(runs: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
+    monkeypatch.setattr(cli, "TELL_EVERY", 0.0)
+    assert run("translate", runs / "sr_gan", pictures, "--out", pictures.parent / "out") == 0
+    assert capsys.readouterr().out.splitlines()[-5:-1] == [f"{k} of 4" for k in range(1, 5)]
+
+
 def test_a_disk_that_fills_is_code_1(runs: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
     def full(path: Path, content: bytes) -> None:
         raise OSError(28, "No space left on device")

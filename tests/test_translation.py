@@ -752,6 +752,9 @@ def test_misfits_are_refused():
         games.sr_gan(Affine(1.0, 0.0), Flat(), data, batch=4).play(1, progress=False)
     with pytest.raises(ValueError, match="data have no labels"):
         games.star_gan(Affine(1.0, 0.0), Judge(3), data)
+    one = Domains(data.targets, torch.zeros(20, dtype=torch.int64), ("a",))
+    with pytest.raises(ValueError, match="data have one class alone; this game translates between at least two"):
+        games.star_gan(Affine(1.0, 0.0, 1), Judge(1), one)
     with pytest.raises(ValueError, match="generator.classes must be 3, as the data have, got None"):
         games.star_gan(Affine(1.0, 0.0), Judge(3), Domains(data.targets, torch.arange(20) % 3))
     four = [Affine(1.0, 0.0), Affine(1.0, 0.0), Judge(), Judge()]
