@@ -147,21 +147,23 @@ class Generator:
                 latents alone.
 
         Warns:
-            UserWarning: images that do not lie in [-1, 1], or with an exact 0 and nothing below, which is the black of
-                [0, 1].
+            UserWarning: images on the CPU that do not lie in [-1, 1], or with an exact 0 and nothing below, which is
+                the black of [0, 1].
         """
         if "inputs" not in self.takes:
             raise ValueError("this generator makes its samples from latents alone: use sample(n)")
         if not isinstance(inputs, Tensor) or not inputs.is_floating_point() or inputs.dim() < 2 or not len(inputs):
             got = f"{inputs.dtype} {tuple(inputs.shape)}" if isinstance(inputs, Tensor) else type(inputs).__name__
             raise TypeError(f"inputs must be a float tensor (N, …) with N > 0, got {got}")
-        all_finite("inputs", inputs)
-        low, high = (float(edge) for edge in inputs.aminmax())
-        if inputs.dim() == 4 and (low < -1.1 or high > 1.1 or low == 0 < high):  # a smooth resize goes a little beyond
-            warnings.warn(
-                f"inputs are images, which are expected in [-1, 1], but these go from {low:g} to {high:g}: scale them",
-                stacklevel=outside(),
-            )
+        if inputs.device.type == "cpu":  # elsewhere the answer would have to be waited for
+            all_finite("inputs", inputs)
+            low, high = (float(edge) for edge in inputs.aminmax())
+            if inputs.dim() == 4 and (low < -1.1 or high > 1.1 or low == 0 < high):  # smooth resizing goes a bit beyond
+                warnings.warn(
+                    f"inputs are images, which are expected in [-1, 1], but these go from {low:g} to {high:g}: scale "
+                    f"them",
+                    stacklevel=outside(),
+                )
         return self._made(len(inputs), self._asked(labels, len(inputs)), inputs, seed)
 
     def _asked(self, labels: Any, n: int) -> Tensor | None:
