@@ -167,8 +167,9 @@ class PatchDiscriminator(_Net):
     16, 34 or 70 pixels for 1, 2 or 3 layers (the paper's is 70, of images of 256).
 
     It returns the whole map. The games of translation flatten it, so that every loss of `losses` takes its mean over
-    the patches of all images: each patch is a sample, which is the paper's loss. A gradient penalty differentiates one
-    number for each image, the mean of its map, so that its weight does not depend on how many patches there are.
+    the patches of all images: each patch is a sample, which is the paper's loss, and rpgan compares each with the same
+    patch of the partner. A gradient penalty differentiates one number for each image, the mean of its map: with more
+    patches the slope of each counts less, and its weight is to grow with their number.
 
     Source: Isola et al. 2017, https://arxiv.org/abs/1611.07004, section 3.2.2 and appendix 6.1.2.
 
@@ -288,6 +289,10 @@ class ResidualGenerator(_Translator):
         blocks: residual blocks.
         latent: length of z, if the network takes one (BicycleGAN).
         classes: number of domains, if it is told which one is wanted (StarGAN).
+
+    Attributes:
+        step: what both sides of the images must be multiples of.
+        least: the smallest side.
     """
 
     def __init__(
@@ -304,6 +309,8 @@ class ResidualGenerator(_Translator):
         self.out = self.channels if out is None else _check.positive_int("out", out)
         self.width, self.blocks = _check.positive_int("width", width), _check.positive_int("blocks", blocks)
         self.downs = _check.positive_int("downs", downs, minimum=0)
+        self.step = 2**self.downs
+        self.least = max(4, 2 * self.step)  # a border of 3 is reflected at full size, one of 1 in the middle
         widths = [self.width * 2**i for i in range(self.downs + 1)]
         parts: list[nn.Module] = [nn.Conv2d(self.inputs, self.width, 7, 1, 3, padding_mode="reflect")]
         if self.inputs == self.channels:  # a norm would subtract all that a constant plane does
@@ -326,11 +333,9 @@ class ResidualGenerator(_Translator):
     def forward(self, x: Tensor, code: Tensor | None = None) -> Tensor:
         """Images (N, out, H, W) in [-1, 1] from images (N, channels, H, W) and z (N, latent) or labels (N,), if any."""
         _check_images("images", x, self.channels)
-        step = 2**self.downs
-        least = max(4, 2 * step)  # a border of 3 is reflected at full size, one of 1 in the middle
-        if any(side % step or side < least for side in x.shape[2:]):
+        if any(side % self.step or side < self.least for side in x.shape[2:]):
             raise ValueError(
-                f"images must have sides of at least {least} that {step} divides, for downs={self.downs}, "
+                f"images must have sides of at least {self.least} that {self.step} divides, for downs={self.downs}, "
                 f"got {tuple(x.shape)}"
             )
         return _full_precision(self.net(self._enter(x, code)))
@@ -371,9 +376,13 @@ class SuperResolutionGenerator(_Net):
         width: channels of every layer.
         blocks: how many blocks (of three dense ones each for "rrdb").
         block: "residual" or "rrdb".
+
+    Attributes:
+        step: what both sides of the images must be multiples of: 1, any sides will do.
+        least: the smallest side.
     """
 
-    latent = 0
+    latent, step, least = 0, 1, 1
 
     def __init__(
         self, factor: int = 2, channels: int = 3, width: int = 32, blocks: int = 3, block: str = "residual"
