@@ -349,6 +349,12 @@ def test_cycle_gan_is_equations_1_to_3_and_the_identity_term():
         "identity": 3 * ((g(y) - y).abs().mean() + (f(x) - x).abs().mean()),
     }
     close(found, expected)
+    one_way = games.cycle_gan(g, f, d_y, d_x, toys(paired=False), batch=4, cycle=(0.0, 2.0), pool=0)
+    batch, found = terms(one_way, "generator")
+    assert found["cycle"] == pytest.approx(2 * (g(f(batch.real)) - batch.real).abs().mean().item())
+    for wrong in ((1.0, 2.0, 3.0), [1.0, 2.0]):
+        with pytest.raises(ValueError, match="cycle must be one number, or a tuple of two"):
+            games.cycle_gan(g, f, d_y, d_x, toys(), cycle=wrong)  # type: ignore[arg-type]
     without = games.cycle_gan(g, f, d_y, d_x, toys(), batch=4, identity=0)
     assert "identity" not in terms(without, "generator")[1]
 
