@@ -1,4 +1,4 @@
-"""The command line: `ganlib train`, `sample`, `evaluate` and `export` (the same as `python -m ganlib …`).
+"""The command line: `ganlib train`, `sample`, `translate`, `evaluate` and `export` (the same as `python -m ganlib …`).
 
 Exit codes: 0 done; 1 it failed; 2 bad input, nothing was changed; 130 and 143 interrupted by Ctrl-C or SIGTERM, with
 the run kept for `--resume`.
@@ -12,6 +12,7 @@ import os
 import re
 import signal
 import sys
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from . import __version__, augment, checkpoint, compute, data, features, history, recipes, toys
+from . import translate as translating
 from ._check import finite, positive_int
 from .distributed import world
 from .engine import Game, NonFiniteLoss
@@ -35,6 +37,8 @@ from .reference import Reference
 from .run import Record, Run, RunError, as_bytes, picture, png, sheet, write
 
 MEASURE_EVERY = 500
+TELL_EVERY = 10.0
+"""Seconds after which translating says how far it is."""
 METRICS = """Prints one "name value" a line and writes them to RUN/metrics.json, the last results of another split or
 other features under "others". Beside each stands "name_real", the
 same of as many real samples: the scale. For ring, grid and gaussians: modes (with more than 20 good samples of 20 000),
@@ -50,6 +54,13 @@ digit classifier), inception (that of FID; pip install torch-fidelity), classes 
 trained at first, half a minute), or MODULE:FUNCTION, a function of your own from uint8 images (N, C, H, W) to features
 (N, F). Printed are frechet_NAME, where there are more images than features, and kid_NAME with its standard error, which
 also serves for few; for classes the classifier_accuracy on images held out: low, and the features tell little."""
+
+
+TRANSLATE = """Writes what the run makes of each picture as NAME.png. It needs the run's folder alone.
+
+Runs of cycle_gan, star_gan, sr_gan and esr_gan take each picture at its own size (sr_gan and esr_gan enlarge it, and so
+take what is small already); those of pix2pix and bicycle_gan the middle square of each, at the size they were trained
+at. Pictures are read as for training: turned by their EXIF orientation, on white where they are transparent."""
 
 
 class BadInput(ValueError):
@@ -151,6 +162,18 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=_path, metavar="RUN", required=True, help="folder of the run")
     add("--game", help=f"{', '.join(GAMES)}; by default what suits the data")
     add("--loss", help=f"{', '.join(LOSSES)}; by default the game's own")
+    add(
+        "--inputs",
+        type=_path,
+        metavar="FOLDER",
+        help="of pix2pix, bicycle_gan, cycle_gan: the folder in DATA of what is translated",
+    )
+    add(
+        "--targets",
+        type=_path,
+        metavar="FOLDER",
+        help="the folder in DATA of what it is to become (default inputs and targets)",
+    )
     add("--size", type=_number, help="side to which images are brought: 16, 20, 24, 28, 32, 40, 48, 56, 64, 80 …")
     add("--batch", type=_number, help="samples a turn; the default suits the data")
     add("--lr", type=_number, help="learning rate; with --resume, the one to go on at")
@@ -192,6 +215,22 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--seed", type=_number, default=0, help="of the latents (default 0)")
     sample.add_argument("--labels", help="classes to ask for, such as star,ring or 3,7 (repeated in turn)")
     sample.set_defaults(command=_sample)
+
+    translate = commands.add_parser(
+        "translate", help="translate pictures by a run that learned to", description=TRANSLATE
+    )
+    _add_run(translate)
+    add = translate.add_argument
+    add("pictures", type=_path, metavar="PICTURES", help="a folder of pictures, or one picture")
+    add("--out", type=_path, metavar="FOLDER", required=True, help="a new or empty folder for the PNG files")
+    add("-n", type=_number, metavar="K", help="so many answers to each, NAME-0.png … (bicycle_gan, pix2pix)")
+    add("--label", metavar="NAME", help="the class to translate into (star_gan)")
+    add("--back", action="store_true", help="from targets to inputs (cycle_gan)")
+    add(
+        "--size", type=_number, help="bring the shorter side of each picture to this first; not of pix2pix, bicycle_gan"
+    )
+    add("--seed", type=_number, default=0, help="of the answers, where there are many (default 0)")
+    translate.set_defaults(command=_translate)
 
     evaluate = commands.add_parser(
         "evaluate", help="print a run's metrics and write them to RUN/metrics.json", description=METRICS
@@ -422,7 +461,7 @@ def _play(game: Game, stored: dict[str, Any], record: Record, watch: Callable[[G
     return 0
 
 
-# ---- sample, evaluate, export ----------------------------------------------------------------------------------------
+# ---- sample, translate, evaluate, export -----------------------------------------------------------------------------
 
 
 def _sample(options: argparse.Namespace) -> int:
@@ -445,6 +484,59 @@ def _sample(options: argparse.Namespace) -> int:
         asked = dict.fromkeys(labels.tolist())
         print(f"classes in turn: {_line(', '.join(made.classes[k] for k in asked))}")
     return 0
+
+
+def _translate(options: argparse.Namespace) -> int:
+    seed = _refused(positive_int, "--seed", options.seed, minimum=0)
+    answers = None if options.n is None else _refused(positive_int, "-n", options.n)
+    out, place = Path(options.out), Path(options.pictures).expanduser()
+    made, _ = Run(Path(options.run)).generator("best" if options.best else "last", options.network)
+    made = _refused(translating.backwards, made) if options.back else made
+    translator = _refused(translating.Translator, made, options.size)
+    if (answers or 1) > 1 and "z" not in made.takes and not made.noise:
+        raise BadInput(f"-n must be left out: this run has one answer to each picture, got {answers}")
+    label = _one_label(options.label, made)
+    _must_be_a_new_folder(out, place)
+    pictures = _refused(translating.Pictures.at, place)
+    _refused(translator.must_take, pictures)
+    for note in pictures.notes:
+        print(f"pictures: {_line(note)}")
+    print(f"{_count(len(pictures.names), 'picture')}, {translator.says()}", flush=True)
+    told = time.monotonic()
+
+    def tell(done: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > TELL_EVERY:
+            told = time.monotonic()
+            print(f"{done} of {len(pictures.names)}", flush=True)
+
+    written = translator.write(pictures, out, answers=answers, label=label, seed=seed, watch=tell)
+    print(f"{_count(written, 'picture')} in {_line(out)}")
+    return 0
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
+def _one_label(text: str | None, made: Generator) -> int | None:
+    """The number of the class that pictures are to be translated into."""
+    if text is None and made.classes:
+        raise BadInput(f"--label must say into which class to translate; choose one of: {', '.join(made.classes)}")
+    named = _refused(_labels, text, made)
+    found = _refused(spread_labels, named, 1, made.classes)
+    if named is not None and len(named) > 1:
+        raise BadInput(f"--label must be one class, got {text!r}")
+    return None if found is None else int(found)
+
+
+def _must_be_a_new_folder(out: Path, place: Path) -> None:
+    """Refuse an `out` that holds anything, cannot be written, or lies among the pictures at `place`."""
+    if out.exists() and (not out.is_dir() or _refused(os.listdir, out)):
+        raise BadInput(f"--out {out} must be a new or empty folder")
+    if place.is_dir() and place.resolve() in (out.resolve(), *out.resolve().parents):
+        raise BadInput(f"--out {out} lies within {place}, and would be among the pictures: choose a folder beside it")
+    _must_be_writable(out)
 
 
 def _must_be_ours(out: Path, folder: bool) -> bool:

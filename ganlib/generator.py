@@ -8,6 +8,7 @@ loads the averaged generator of a run (or of a file that `Generator.save` wrote)
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -19,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import checkpoint, compute, nets
-from ._check import one_of, positive_int
+from ._check import all_finite, one_of, outside, positive_int
 
 __all__ = ["Generator", "Prior", "at_rest", "load", "spread_labels"]
 
@@ -74,6 +75,9 @@ class Generator:
         noise: whether Dropout stays on, as the noise of pix2pix.
         encoder: the network that finds the z of a sample, or None.
         shape: of one input, where it translates.
+
+    Raises:
+        ValueError: part is none of the network's.
     """
 
     net: nn.Module
@@ -86,9 +90,15 @@ class Generator:
     shape: tuple[int, ...] = ()
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
+    def __post_init__(self) -> None:
+        if self.part is not None:
+            if not isinstance(self.net, nn.ModuleDict):
+                raise ValueError(f"part={self.part!r} is of a generator of several networks, got {_name(self.net)}")
+            one_of("part", self.part, self.net)
+
     def __repr__(self) -> str:
         classes = f", classes {', '.join(self.classes)}" if self.classes else ""
-        return f"<Generator {type(self.maker).__name__}({', '.join(self.takes)}){classes}>"
+        return f"<Generator {_name(self.maker)}({', '.join(self.takes)}){classes}>"
 
     @property
     def maker(self) -> nn.Module:
@@ -133,13 +143,27 @@ class Generator:
             labels, seed: as in `sample`.
 
         Raises:
-            TypeError, ValueError: no float tensor, or this generator makes its samples from latents alone.
+            TypeError, ValueError: no float tensor, values that are not finite, or this generator makes its samples from
+                latents alone.
+
+        Warns:
+            UserWarning: images on the CPU that do not lie in [-1, 1], or with an exact 0 and nothing below, which is
+                the black of [0, 1].
         """
         if "inputs" not in self.takes:
             raise ValueError("this generator makes its samples from latents alone: use sample(n)")
         if not isinstance(inputs, Tensor) or not inputs.is_floating_point() or inputs.dim() < 2 or not len(inputs):
             got = f"{inputs.dtype} {tuple(inputs.shape)}" if isinstance(inputs, Tensor) else type(inputs).__name__
             raise TypeError(f"inputs must be a float tensor (N, …) with N > 0, got {got}")
+        if inputs.device.type == "cpu":  # elsewhere the answer would have to be waited for
+            all_finite("inputs", inputs)
+            low, high = (float(edge) for edge in inputs.aminmax())
+            if inputs.dim() == 4 and (low < -1.1 or high > 1.1 or low == 0 < high):  # smooth resizing goes a bit beyond
+                warnings.warn(
+                    f"inputs are images, which are expected in [-1, 1], but these go from {low:g} to {high:g}: scale "
+                    f"them",
+                    stacklevel=outside(),
+                )
         return self._made(len(inputs), self._asked(labels, len(inputs)), inputs, seed)
 
     def _asked(self, labels: Any, n: int) -> Tensor | None:
@@ -149,7 +173,10 @@ class Generator:
     def _made(self, n: int, labels: Tensor | None, inputs: Tensor | None, seed: int) -> Tensor:
         rng, made = compute.generator(positive_int("seed", seed, minimum=0), "sample"), []
         side = getattr(self.maker, "size", 28)
-        rows = max(1, min(ROWS, 2**19 // side**2)) if isinstance(side, int) else ROWS  # large images, few at a time
+        pixels = side**2 if isinstance(side, int) else 1
+        if inputs is not None and inputs.dim() == 4:
+            pixels = max(pixels, inputs.shape[2] * inputs.shape[3])
+        rows = max(1, min(ROWS, 2**19 // pixels))  # large images, few at a time
         with (
             at_rest(self.maker),
             _dropping(self.maker, self.noise),
@@ -252,7 +279,7 @@ def load(
 
     Raises:
         CheckpointError: there is no such file, or it is damaged, foreign, or of other networks than those given.
-        ValueError: a network or prior of one's own is missing.
+        ValueError: a network or prior of one's own is missing, or part is none of the generator's.
     """
     path = Path(path)
     if not path.exists():
@@ -289,6 +316,10 @@ def load(
         if network is not None:
             network.to(made.device).eval()
     return made
+
+
+def _name(net: nn.Module) -> str:
+    return type(net).__name__
 
 
 def _network(

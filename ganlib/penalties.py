@@ -1,8 +1,10 @@
 """Penalties: what keeps the discriminator smooth, and further terms of the generator's loss.
 
 Zero-centred penalties follow the convention γ/2 · E‖∇D‖² (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406,
-equation 9), so `r1(10.0)` here is what code without the half calls weight 5. Whatever the game's precision, penalties
-are computed in float32: they differentiate a gradient, and half precision loses too much there.
+equation 9), so `r1(10.0)` here is what code without the half calls weight 5. Of a discriminator that returns a map of
+logits, one a patch, the mean of the map is differentiated (`gradient_norm_squared` says what that is a patch), with
+regard to the sample alone: what it is judged beside, such as the input of pix2pix, stays. Whatever the game's
+precision, penalties are computed in float32: they differentiate a gradient, and half precision loses too much there.
 """
 
 from __future__ import annotations
@@ -96,7 +98,7 @@ class Critic:
 
     def remember(self, x: Tensor, logits: Tensor) -> None:
         """Keep what was said of these samples."""
-        self._said.append((x, logits.flatten(1).mean(1) if logits.dim() > 1 else logits))
+        self._said.append((x, _one_each(logits)))
 
     def __call__(self, x: Tensor) -> Tensor:
         for seen, logits in self._said:
@@ -115,6 +117,11 @@ class Critic:
         return cast(Tensor, cast(Any, self.net).last_features(x, *self.given))
 
 
+def _one_each(logits: Tensor) -> Tensor:
+    """Logits (N,) as they are, of maps (N, h, w) the mean of each."""
+    return logits.flatten(1).mean(1) if logits.dim() > 1 else logits
+
+
 def _critic(discriminator: Discriminator) -> Critic:
     if isinstance(discriminator, Critic):
         return discriminator
@@ -130,12 +137,17 @@ def _full_precision(x: Tensor) -> Tensor:
 def gradient_norm_squared(discriminator: Discriminator, x: Tensor, scale: float | Sequence[float] = 1.0) -> Tensor:
     """‖∇ₓ D(x)‖² of the logit at each sample, itself differentiable.
 
-    The gradient is that of the sum of all logits: with BatchNorm, or another layer in which samples meet, it holds what
-    a sample does to the logits of others too.
+    Of a map of logits (N, h, w), as a discriminator of patches makes it, D(x) is the mean over the map of x: its slope
+    is the mean of the patches' slopes. Where patches do not overlap, ‖∇D(x)‖² is therefore the mean of the squared
+    slopes of the h·w patches, each at its own patch, divided by h·w: a weight of h·w γ here does what γ does to one
+    logit. (Code that sums a map has (h·w)² times as much.)
+
+    The gradient is that of the sum of all samples' logits: with BatchNorm, or another layer in which samples meet, it
+    holds what a sample does to the logits of others too.
 
     Args:
-        discriminator: maps samples to logits (N,). A `Critic` that has judged x, which requires a gradient, is not
-            asked again.
+        discriminator: maps samples to logits (N,) or maps (N, h, w). A `Critic` that has judged x, which requires a
+            gradient, is not asked again.
         x: samples of shape (N, …).
         scale: the unit of x, or of each of its last axis' coordinates, in which the slope is measured.
 
@@ -145,7 +157,7 @@ def gradient_norm_squared(discriminator: Discriminator, x: Tensor, scale: float 
     with compute.full_precision(x.device), torch.enable_grad():
         if not (x.requires_grad and x.is_leaf):
             x = _full_precision(x.detach()).requires_grad_()
-        (gradient,) = torch.autograd.grad(discriminator(x).sum(), x, create_graph=True)
+        (gradient,) = torch.autograd.grad(_one_each(discriminator(x)).sum(), x, create_graph=True)
         if scale != 1.0:
             gradient = gradient * torch.tensor(scale).to(gradient)
         return gradient.square().flatten(1).sum(1)
@@ -295,7 +307,7 @@ class _LeCam(nn.Module):
         if not isinstance(discriminator, Critic):
             real, fake = real.detach(), fake.detach()
         with compute.full_precision(real.device):
-            logits_real, logits_fake = discriminator(real), discriminator(fake)
+            logits_real, logits_fake = _one_each(discriminator(real)), _one_each(discriminator(fake))
         with torch.no_grad():
             share = torch.where(self.seen == 0, 1.0, 1 - self.decay)  # the first averages are the first means
             self.mean_real += share * (logits_real.mean() - self.mean_real)

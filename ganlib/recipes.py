@@ -22,6 +22,9 @@ from ._check import NO_FILE, finite, one_of, positive_int
 from .data.packaged import BUILT_IN
 from .engine import Game
 
+OF_TWO = ("pix2pix", "bicycle_gan", "cycle_gan")
+"""The games that learn from two sets of images."""
+
 
 @dataclass
 class Settings:
@@ -31,6 +34,8 @@ class Settings:
         data: a name of `data.names()` or `toys.TOYS`, a folder of images, or an `.npz` file.
         game: a name of `games.GAMES`, or None for the recipe's own.
         loss: a name of `losses.LOSSES`, or None for the recipe's own.
+        inputs, targets: what the two folders of pictures in a folder are called that a game translates between, or None
+            for these very names.
         size: side to which images are brought, or None for what `load_data` chooses.
         batch, lr: samples a turn and learning rate, or None for the recipe's own.
         augment: names of `augment.AUGMENTATIONS`, with commas between, or None for no change of what D sees.
@@ -42,6 +47,8 @@ class Settings:
     data: str
     game: str | None = None
     loss: str | None = None
+    inputs: str | None = None
+    targets: str | None = None
     size: int | None = None
     batch: int | None = None
     lr: float | None = None
@@ -69,6 +76,9 @@ class Settings:
             raise ValueError("give either steps or seconds, not both")
         if self.seconds is not None and finite("seconds", self.seconds) <= 0:
             raise ValueError(f"seconds must be above 0, got {self.seconds}")
+        for name in ("inputs", "targets"):
+            if getattr(self, name) is not None and self.game not in OF_TWO:
+                raise ValueError(f"{name}={getattr(self, name)!r} is for game={' or '.join(OF_TWO)}, got {self.game}")
 
 
 def load_data(name: str, split: str = "train", size: int | None = None) -> Any:
@@ -105,22 +115,37 @@ def load_for(settings: Settings, split: str = "train") -> Any:
 
     Args:
         settings: the game and the name of its data. A folder of one's own for pix2pix, bicycle_gan or cycle_gan holds
-            the folders `inputs` and `targets`; for cycle_gan they need no common names, and are never taken as pairs.
+            the folders `inputs` and `targets` (or as the settings call them); for cycle_gan they need no common names,
+            and are never taken as pairs.
         split: "train", or "test" for those that the game does not see.
 
     Raises:
         ValueError: the game cannot be played for these data; the message says why.
     """
     name, game, size = settings.data, settings.game, settings.size
-    if game in ("pix2pix", "bicycle_gan", "cycle_gan"):
+    if game in OF_TWO:
         own = name not in PAIRED and Path(name).expanduser().is_dir()
         if not own and name not in PAIRED:
             raise ValueError(
                 f"data {name!r} are no pairs: game={game!r} needs them; choose one of: {', '.join(PAIRED)}, or a "
                 f"folder that holds the folders inputs and targets"
             )
+        if not own and (called := settings.inputs or settings.targets):
+            raise ValueError(f"inputs and targets name folders, and data {name!r} have none, got {called!r}")
+        least = 16
+        if size is not None and (size < least or (size % 4 if game == "cycle_gan" else size & (size - 1))):
+            wanted = "a multiple of 4" if game == "cycle_gan" else "a power of two"
+            raise ValueError(f"size must be {wanted} from {least} for game={game!r}, got {size}")
         paired = game != "cycle_gan" or (split == "test" and not own)
-        return data.load_pairs(name, split, paired=paired, size=size)
+        named = {"inputs": settings.inputs, "targets": settings.targets}
+        inputs, targets = (side if name is None else name for side, name in named.items())
+        pairs = data.load_pairs(name, split, paired=paired, size=size, folders=(inputs, targets))
+        if (side := pairs.inputs.shape[2]) < least:
+            raise ValueError(
+                f"data {name!r} are images that come to a side of {side} pixels, and game={game!r} needs {least}: "
+                f"larger pictures, or size={least}, which enlarges them"
+            )
+        return pairs
     source = load_data(name, split, size)
     if game not in ("star_gan", "progressive_gan", "sr_gan", "esr_gan"):
         return source
@@ -154,7 +179,7 @@ def build(settings: Settings, *, device: str | None = None, precision: str | Non
         ValueError: the data cannot play this game; the message says why.
     """
     source = load_for(settings)
-    if hasattr(source, "__len__") and len(source) < 2:
+    if _count(source, 2) < 2:
         raise ValueError(
             f"data {settings.data!r} hold 1 sample to train on: a game needs several, and hundreds to learn"
         )
@@ -185,7 +210,7 @@ def build(settings: Settings, *, device: str | None = None, precision: str | Non
         settings.steps = options.pop("steps")
     options.pop("steps", None)
     options["loss"] = settings.loss or options["loss"]
-    options["batch"] = min(options["batch"], len(source)) if hasattr(source, "__len__") else options["batch"]
+    options["batch"] = min(options["batch"], _count(source, options["batch"]))
     options |= _asked(settings)
     anneal = (settings.steps or "seconds") if options.pop("anneal") else None
     play = games.get(settings.game)
@@ -199,6 +224,13 @@ def build(settings: Settings, *, device: str | None = None, precision: str | Non
         precision=precision,
         **options,
     )
+
+
+def _count(source: Any, endless: int) -> int:
+    """How many samples there are, of two sets in the larger one; of a density, `endless`."""
+    if isinstance(source, data.Pairs):
+        return max(len(source.inputs), len(source.targets))
+    return len(source) if hasattr(source, "__len__") else endless
 
 
 def _asked(settings: Settings) -> dict[str, Any]:
@@ -292,6 +324,11 @@ class _Parts:
     classes: int | None
     shift: Units = 0.0
     scale: Units = 1.0
+    inputs: int | None = None  # channels of what is translated, where they are others
+
+    @property
+    def entering(self) -> int:
+        return self.shape[0] if self.inputs is None else self.inputs
 
     @property
     def latent(self) -> int:
@@ -326,7 +363,14 @@ class _Parts:
 
     def patches(self, beside: bool = False) -> nn.Module:
         """A judge of patches, shown the input `beside` the image."""
-        return nets.PatchDiscriminator(self.shape[0], inputs=self.shape[0] if beside else 0)
+        return nets.PatchDiscriminator(self.shape[0], inputs=self.entering if beside else 0)
+
+    def cycle(self) -> tuple[list[nn.Module], dict[str, Any]]:
+        """Two translators and their judges; where the two sets differ in channels, no identity term."""
+        x, y = self.entering, self.shape[0]
+        translators = [nets.ResidualGenerator(x, y), nets.ResidualGenerator(y, x)]
+        options = {} if x == y else {"identity": 0.0}
+        return [*translators, nets.PatchDiscriminator(y), nets.PatchDiscriminator(x)], options
 
 
 def _with_r1() -> dict[str, Any]:
@@ -358,19 +402,16 @@ LINEUPS: dict[str, Callable[[_Parts], tuple[list[nn.Module], dict[str, Any]]]] =
     "vae_gan": lambda p: ([p.generator(), p.encoder(gaussian=True), p.discriminator()], {}),
     "bigan": lambda p: ([p.generator(), p.encoder(gaussian=False), p.joint()], _with_r1()),
     "lr_gan": lambda p: ([p.generator(), p.encoder(gaussian=False), p.discriminator()], _with_r1()),
-    "pix2pix": lambda p: ([nets.UNet(p.shape[1], p.shape[0]), p.patches(beside=True)], {}),
+    "pix2pix": lambda p: ([nets.UNet(p.shape[1], p.entering, p.shape[0]), p.patches(beside=True)], {}),
     "bicycle_gan": lambda p: (
         [
-            nets.UNet(p.shape[1], p.shape[0], latent=8),
+            nets.UNet(p.shape[1], p.entering, p.shape[0], latent=8),
             nets.ShuffleEncoder(p.shape[1], p.shape[0], latent=8),
             p.patches(beside=True),
         ],
         {},
     ),
-    "cycle_gan": lambda p: (
-        [nets.ResidualGenerator(p.shape[0]), nets.ResidualGenerator(p.shape[0]), p.patches(), p.patches()],
-        {},
-    ),
+    "cycle_gan": _Parts.cycle,
     "star_gan": lambda p: (
         [
             nets.ResidualGenerator(p.shape[0], classes=p.classes),
@@ -398,8 +439,10 @@ def _line_up(settings: Settings, source: Any, device: str | None, precision: str
         raise ValueError(f"data {settings.data!r} have no labels: game={settings.game!r} needs them")
     if settings.loss is not None and settings.game in ("vae", "eb_gan"):
         raise ValueError(f"loss={settings.loss!r}: game={settings.game!r} has a loss of its own; leave it out")
-    shape = tuple(data.source(source).draw(1, torch.Generator()).real.shape[1:])
+    drawn = data.source(source).draw(1, torch.Generator())
+    shape = tuple(drawn.real.shape[1:])
     parts = _Parts(shape, len(source.classes) if labels else None, *(_units(source) if len(shape) == 1 else ()))
+    parts.inputs = None if drawn.inputs is None else drawn.inputs.shape[1]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         networks, options = LINEUPS[settings.game](parts)
@@ -407,8 +450,7 @@ def _line_up(settings: Settings, source: Any, device: str | None, precision: str
         options["loss"] = settings.loss
     if settings.steps is None and settings.seconds is None:
         settings.steps = 2000
-    size = len(source) if hasattr(source, "__len__") else 256
-    batch = min(size, 256 if len(shape) == 1 else 16 if hasattr(source, "draw_pair") else 32)
+    batch = min(_count(source, 256), 256 if len(shape) == 1 else 16 if hasattr(source, "draw_pair") else 32)
     if settings.game == "progressive_gan":
         batch -= batch % 4  # its discriminator compares the samples of groups of 4
         if settings.steps is not None:  # images of 4 · 2ᵏ pixels a side are whole after 2 k of 2 k + 2 stages

@@ -409,7 +409,12 @@ def test_scales_are_said_where_samples_leave(capsys: pytest.CaptureFixture[str])
 
 @pytest.mark.parametrize(
     "arguments",
-    [["train", "", "--out", "r"], ["train", "ring", "--out", ""], ["sample", "", "-n", "1", "--out", "s.npz"]],
+    [
+        ["train", "", "--out", "r"],
+        ["train", "ring", "--out", ""],
+        ["train", "x", "--out", "r", "--inputs", ""],
+        ["sample", "", "-n", "1", "--out", "s.npz"],
+    ],
 )
 def test_an_empty_name_is_not_the_folder_one_stands_in(arguments: list[str], capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit) as stop:

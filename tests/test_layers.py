@@ -18,7 +18,7 @@ LAYERS = [
     ("checkpoint", "history", "generator"),
     ("engine", "plot", "export"),
     ("games",),
-    ("recipes", "reference", "run"),
+    ("recipes", "reference", "run", "translate"),
     ("book", "cli", "__main__"),
     ("__init__",),
 ]

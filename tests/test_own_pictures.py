@@ -460,7 +460,7 @@ def test_growing_games_get_a_power_of_two_of_what_was_read(tmp_path: Path, opene
 def test_a_folder_of_pairs(tmp_path: Path) -> None:
     for i in range(10):
         flat(tmp_path / "inputs" / f"{i}.png", 10 * i, (40, 50))
-        flat(tmp_path / "targets" / f"{i}.jpg", 10 * i + 5, (100, 100))
+        flat(tmp_path / "targets" / f"{i}.jpg", 10 * i + 5, (80, 100))
     (tmp_path / "inputs" / "a.txt").write_text("")
     for game in ("pix2pix", "bicycle_gan"):
         train, test = (
@@ -474,20 +474,109 @@ def test_a_folder_of_pairs(tmp_path: Path) -> None:
         "inputs: 8 train, 2 held out",
         "inputs: 32×32, cropped from 40×50",
         "targets: 8 train, 2 held out",
-        "targets: 32×32, resized from 100×100",
+        "targets: 32×32, cropped from 80×100",
         "1 file skipped: 1 .txt",
     )
     (tmp_path / "targets" / "3.jpg").rename(tmp_path / "targets" / "x.jpg")
-    with pytest.raises(ValueError, match=r"1 of the inputs have no picture of their name in targets \(3.png, …\)"):
+    with pytest.raises(ValueError, match=r"1 of the inputs have no picture of their name in targets \(3.png\)"):
         data.load_pairs(tmp_path)
     flat(tmp_path / "targets" / "y.png")
+    with pytest.raises(
+        ValueError, match=r"\(3.png\); 2 of the targets have no .* in inputs \(x.jpg, y.png\); of unpaired"
+    ):
+        data.load_pairs(tmp_path)
     pairs = recipes.load_for(recipes.Settings(str(tmp_path), game="cycle_gan"))
     assert (len(pairs.inputs), len(pairs.targets), pairs.paired) == (8, 9, False)
     assert not recipes.load_for(recipes.Settings(str(tmp_path), game="cycle_gan"), "test").paired
     assert data.load_pairs(tmp_path, paired=False, size=20).inputs.shape[2:] == (20, 20)
     flat(tmp_path / "inputs" / "0.gif")
-    with pytest.raises(ValueError, match="inputs holds two pictures of one name"):
+    with pytest.raises(ValueError, match="inputs holds two pictures of one name .*: 0.gif, 0.png"):
         data.load_pairs(tmp_path)
+
+
+def test_two_folders_of_other_names_are_named_inputs_first(tmp_path: Path) -> None:
+    for name, shade in (("photo", 10), ("map", 200)):
+        for i in range(6):
+            flat(tmp_path / name / f"{i}.png", shade)
+    say = "inputs holds none; it holds pictures in map, photo: say which is which, as in --inputs map --targets photo"
+    with pytest.raises(ValueError, match=say):
+        recipes.load_for(recipes.Settings(str(tmp_path), "pix2pix"))
+    for folders in (("photo", "map"), ("map", "photo")):
+        pairs = recipes.load_for(recipes.Settings(str(tmp_path), "pix2pix", inputs=folders[0], targets=folders[1]))
+        assert (pairs.inputs.max() == 10) == (folders[0] == "photo") and pairs.inputs.max() != pairs.targets.max()
+        assert torch.equal(data.load_pairs(tmp_path, folders=folders).inputs, pairs.inputs)
+    with pytest.raises(ValueError, match="inputs and targets must be two folders, got map for both"):
+        data.load_pairs(tmp_path, folders=("map", "map"))
+    with pytest.raises(
+        ValueError, match="in two folders, map and maps: maps holds none; it holds pictures in map, photo"
+    ):
+        data.load_pairs(tmp_path, folders=("map", "maps"))
+    with pytest.raises(ValueError, match="inputs='map' is for game=pix2pix or bicycle_gan or cycle_gan, got gan"):
+        recipes.Settings(str(tmp_path), "gan", inputs="map")
+    with pytest.raises(ValueError, match="name folders, and data 'scenes' have none, got 'map'"):
+        recipes.load_for(recipes.Settings("scenes", "pix2pix", inputs="map"))
+
+
+def test_two_in_one_picture_are_to_be_cut_first(tmp_path: Path) -> None:
+    flat(tmp_path / "0.jpg", size=(64, 32))
+    with pytest.raises(
+        ValueError, match="inputs holds none; they lie in it itself: of those that hold input and target"
+    ):
+        data.load_pairs(tmp_path)
+
+
+def test_the_two_of_a_pair_show_the_same_part(tmp_path: Path) -> None:
+    flat(tmp_path / "inputs" / "0.png", size=(100, 75))
+    flat(tmp_path / "targets" / "0.png", size=(50, 38))  # 37.5
+    assert len(data.load_pairs(tmp_path, "all")) == 1
+    flat(tmp_path / "inputs" / "1.png", size=(60, 80))
+    flat(tmp_path / "targets" / "1.png", size=(80, 60))
+    with pytest.raises(
+        ValueError, match=r"inputs/1.png has 60×80 pixels and its target 1.png 80×60: the two of a pair"
+    ):
+        data.load_pairs(tmp_path, "all")
+    assert len(data.load_pairs(tmp_path, "all", paired=False)) == 2
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    flat(tmp_path / "inputs" / "1.png", size=(60, 80), exif=turned)
+    assert len(data.load_pairs(tmp_path, "all")) == 2, "as they stand upright"
+
+
+@pytest.mark.parametrize("game", ["pix2pix", "bicycle_gan", "cycle_gan"])
+def test_grey_becomes_coloured_and_the_sets_are_of_any_size(tmp_path: Path, game: str) -> None:
+    for i in range(6):
+        flat(tmp_path / "inputs" / f"{i}.png", 20 * i, (30, 20), "L")
+    for i in range(6 if game != "cycle_gan" else 1):
+        flat(tmp_path / "targets" / f"{i}.png", 20 * i, (30, 20))
+    made = recipes.build(recipes.Settings(str(tmp_path), game, batch=9))
+    made.play(2, progress=False)
+    assert made.translate(torch.zeros(2, 1, 16, 16)).shape == (2, 3, 16, 16)
+
+
+@pytest.mark.parametrize(("few", "many"), [("inputs", "targets"), ("targets", "inputs")])
+def test_one_picture_against_many_plays_without_pairs(tmp_path: Path, few: str, many: str) -> None:
+    flat(tmp_path / few / "x.png", 200, (40, 61))
+    for i in range(20):
+        flat(tmp_path / many / f"{i}.png", i, (33, 20))
+    made = recipes.build(recipes.Settings(str(tmp_path), "cycle_gan", size=16))
+    assert made.batch == 16
+    made.play(2, progress=False)
+    for each in (tmp_path / many).iterdir():
+        each.unlink()
+    flat(tmp_path / many / "0.png")
+    with pytest.raises(ValueError, match="hold 1 sample to train on"):
+        recipes.build(recipes.Settings(str(tmp_path), "cycle_gan", size=16))
+
+
+def test_sides_that_no_translator_takes_are_refused(tmp_path: Path) -> None:
+    for side in ("inputs", "targets"):
+        flat(tmp_path / side / "0.png", size=(12, 12))
+    for game, size, wanted in (("pix2pix", 24, "a power of two"), ("cycle_gan", 18, "a multiple of 4")):
+        with pytest.raises(ValueError, match=f"size must be {wanted} from 16 for game='{game}', got {size}"):
+            recipes.load_for(recipes.Settings(str(tmp_path), game, size=size))
+    with pytest.raises(ValueError, match="come to a side of 8 pixels, and game='bicycle_gan' needs 16: larger"):
+        recipes.load_for(recipes.Settings(str(tmp_path), "bicycle_gan"))
+    assert recipes.load_for(recipes.Settings(str(tmp_path), "cycle_gan", size=20)).inputs.shape[2] == 20
 
 
 def test_a_folder_that_holds_no_pairs(tmp_path: Path) -> None:

@@ -57,6 +57,10 @@ def test_pictures_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             picture = Image.new("RGBA" if number % 5 == 0 else "RGB", (120, 90), (0, 0, 0, 0))
             ImageDraw.Draw(picture).regular_polygon((60, 45, 20 + number % 9), sides, number, fill=(255, 160, 30))
             picture.save(folder / f"{number}.png")
+    (tmp_path / "facades").mkdir()
+    both = Image.new("RGB", (60, 30), "red")
+    both.paste("blue", (0, 0, 30, 30))
+    both.save(tmp_path / "facades" / "1.jpg")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GANLIB_DATA", str(tmp_path / "cache"))
     monkeypatch.setattr(features, "STEPS", 3)
@@ -67,6 +71,13 @@ def test_pictures_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with Image.open("run/samples.png") as sheet, Image.open("stars.png") as stars:
         assert sheet.width > 64 and stars.size == (8 * 34, 8 * 34)
     assert len(list(Path("pngs").glob("*.png"))) == 20
+    for folder, size in (("coloured", (32, 32)), ("outlined", (43, 32)), ("enlarged", (42, 32))):
+        made = [*Path(folder).iterdir()]
+        assert len(made) == (30 if folder == "enlarged" else 90) and {Image.open(path).size for path in made} == {size}
+    for folder, blue in (("A", True), ("B", False)):
+        with Image.open(Path("cut", folder, "1.png")) as half:
+            red, _, share = half.resize((1, 1)).getpixel((0, 0))  # type: ignore[misc]
+            assert half.size == (30, 30) and (share > red) == blue
 
 
 def test_a_game_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganlib import Game, compute, games, nets, penalties
+from ganlib import Game, compute, games, load, nets, penalties
 from ganlib.engine import Batch
 
 from .tiny import everything, same
@@ -137,9 +137,28 @@ def test_super_resolution_multiplies_the_sides(block: str, factor: int):
     assert has_batch_norm == (block == "residual")
 
 
+@pytest.mark.parametrize("factor", [2, 3])
+def test_the_residual_upsampler_starts_as_bicubic_and_learns(factor: int):
+    torch.manual_seed(0)
+    net, x = nets.ResidualUpsampler(factor, 1, width=4, depth=3), images(channels=1, side=6)
+    bicubic = F.interpolate(x, size=(6 * factor, 6 * factor), mode="bicubic", align_corners=False)
+    assert torch.equal(net(x), bicubic)
+    assert sum(isinstance(m, nn.Conv2d) for m in net.modules()) == 3
+    (net(x) - bicubic.flip(3)).square().mean().backward()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            assert parameter.grad is not None
+            parameter -= parameter.grad
+    assert (net(x) - bicubic).abs().max() > 1e-3
+    with pytest.raises(ValueError, match=r"images must have shape \(N, 1, H, W\), got \(2, 3, 16, 16\)"):
+        net(images())
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: nets.ResidualUpsampler(1), "factor must be a whole number of at least 2, got 1"),
+        (lambda: nets.ResidualUpsampler(depth=1), "depth must be a whole number of at least 2, got 1"),
         (lambda: nets.UNet(28), "size must be a power of two of at least 8, got 28"),
         (lambda: nets.UNet(32, dropout=1.0), "dropout must be at least 0 and below 1, got 1.0"),
         (lambda: nets.DomainDiscriminator(4), "size must be a power of two of at least 8, got 4"),
@@ -591,13 +610,48 @@ def test_any_loss_and_any_penalty_will_do(name: str, loss: str):
     assert max(w.abs().max().item() for w in game.discriminator.parameters()) <= 0.5
 
 
-def test_a_penalty_does_not_depend_on_the_number_of_patches():
-    """It differentiates the mean of the map: four times the patches of the same thing, the same slope in total."""
+def test_a_penalty_differentiates_the_mean_of_the_map():
+    """Of patches that do not overlap: the mean of their own squared slopes, over their number, 16 here."""
     data = floats(toys())
     game = games.pix2pix(Affine(1.0, 0.0), Judge(), data, batch=4, penalty=penalties.r1(2.0))
     found = game.players["discriminator"].loss(game.draw("discriminator"))
     assert isinstance(found, dict)
     assert found["r1"].item() == pytest.approx((1.5 / 64) ** 2 * 64, rel=1e-5)  # mean of 64 pixels, each times w₀ = 1.5
+    x = game.draw("discriminator").real
+    of_a_patch = 4 * (1.5 / 4) ** 2  # the mean of four pixels
+    for judge in (game.discriminator, penalties.Critic(game.discriminator)):  # in a game and by itself
+        squared = penalties.gradient_norm_squared(judge, x)
+        assert torch.allclose(squared, torch.full((4,), of_a_patch / 16)), judge
+    summed = penalties.gradient_norm_squared(lambda x: game.discriminator(x).flatten(1).sum(1), x)
+    assert torch.allclose(summed, 16**2 * squared)
+
+
+def test_maps_are_one_logit_a_sample_to_every_penalty():
+    real, fake = (toys().targets[i : i + 4].float() for i in (0, 4))
+    judge, averaged = Judge(), Judge()
+    for name in set(penalties.PENALTIES) - {"feature_matching", "spectral_regulariser"}:
+        by_map, by_mean = (penalties.get(name) for _ in range(2))
+        assert by_map is not None and by_mean is not None
+        found = by_map.function(judge, real, fake, compute.generator(0))
+        wanted = by_mean.function(lambda x: averaged(x).mean((1, 2)), real, fake, compute.generator(0))
+        assert torch.allclose(found, wanted), name
+
+
+def test_pix2pix_with_rpgan_r1_and_r2_is_what_it_says():
+    """Each patch of the target against the same patch of the fake; slopes of the mean over the map, in y alone."""
+    g, d = doubled(Affine(0.9, 0.1), Judge())
+    game = games.pix2pix(g, d, toys(), batch=4, loss="rpgan", penalty=penalties.r1_r2(0.3), l1=30.0)
+    batch, found = terms(game, "discriminator")
+    x, y = batch.inputs, batch.real.clone().requires_grad_()
+    fake = g(x).detach().requires_grad_()
+    squared = [
+        torch.autograd.grad(d(each, x).mean((1, 2)).sum(), each)[0].square().sum((1, 2, 3)) for each in (y, fake)
+    ]
+    loss = F.softplus(d(fake, x) - d(y, x)).mean()
+    close(found, {"loss": loss, "r1_r2": 0.15 * (squared[0].mean() + squared[1].mean())})
+    batch, found = terms(game, "generator")
+    x, y, fake = batch.inputs, batch.real, g(batch.inputs)
+    close(found, {"loss": F.softplus(d(y, x) - d(fake, x)).mean(), "l1": 30 * (y - fake).abs().mean()})
 
 
 def test_dropout_is_the_noise_of_pix2pix_in_sampling_too():
@@ -606,6 +660,30 @@ def test_dropout_is_the_noise_of_pix2pix_in_sampling_too():
     a, b, c = game.translate(x), game.translate(x), game.translate(x, seed=1)
     assert torch.equal(a, b) and not torch.equal(a, c)
     assert not any(module.training for module in game.average.modules())
+
+
+def test_what_is_no_image_in_minus_one_to_one_is_said(recwarn: pytest.WarningsRecorder):
+    made = tiny("cycle_gan").snapshot()
+    x = floats(toys()).inputs[:3]
+    made.translate(x)
+    made.translate(x.abs() * 0.9 + 0.1)  # bright, but not black
+    assert not recwarn
+    for wrong, scale in ((255 * x.abs(), "0.* to 2"), ((x + 1) / 2 - (x.min() + 1) / 2, "0 to 0")):
+        with pytest.warns(UserWarning, match=rf"expected in \[-1, 1\], but these go from {scale}") as said:
+            made.translate(wrong)
+        assert said[0].filename == __file__
+    with pytest.raises(ValueError, match="inputs must be finite"):
+        made.translate(x / 0)
+    with pytest.raises(ValueError, match=r"images must have shape \(N, 1, H, W\), got \(3, 3, 8, 8\)"):
+        made.translate(x.expand(-1, 3, -1, -1))
+    with pytest.raises(TypeError, match="inputs must be a float tensor"):
+        made.translate(x.to(torch.uint8))
+
+
+def test_large_images_are_translated_a_few_at_a_time():
+    made, seen = tiny("cycle_gan").snapshot(), []
+    made.maker.register_forward_pre_hook(lambda net, given: seen.append(len(given[0])))
+    assert made.translate(images(5, 1, 512)).shape == (5, 1, 512, 512) and seen == [2, 2, 1]
 
 
 def test_what_the_games_translate():
@@ -630,6 +708,59 @@ def test_games_of_pairs_refuse_what_is_not_paired(name: str):
         games.get(name)(*networks, bad["labelled"])
 
 
+class Own:
+    """A source as `data.Source` has it: real, no labels, inputs."""
+
+    name = "own"
+
+    def __init__(self, scale: float = 1.0, shift: float = 0.0) -> None:
+        self.pairs, self.scale, self.shift = floats(toys()), scale, shift
+
+    def draw(self, n: int, rng: torch.Generator) -> tuple[Tensor, None, Tensor]:
+        real, inputs = self.pairs.draw_pair(n, rng)
+        return real, None, inputs * self.scale + self.shift
+
+
+class OwnPairs(Own):
+    """The least that a source of pairs can be."""
+
+    def draw_pair(self, n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        return self.pairs.draw_pair(n, rng)
+
+
+@pytest.mark.parametrize("kind", [Own, OwnPairs])
+def test_sources_of_ones_own_are_pairs(kind: type[Own], recwarn: pytest.WarningsRecorder):
+    torch.manual_seed(0)
+    for own in (kind(), floats(toys())):
+        game = games.pix2pix(Affine(0.9, 0.1), Judge(), own, batch=4)
+        game.play(2, progress=False)
+        four = [Affine(0.9, 0.1), Affine(0.9, 0.1), Judge(), Judge()]
+        games.cycle_gan(*four, own, batch=4).play(1, progress=False)
+    assert not recwarn
+    unpaired = kind()
+    unpaired.paired = False  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="data must be paired"):
+        games.pix2pix(Affine(0.9, 0.1), Judge(), unpaired, batch=4)
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(255.0, 0.0), (0.5, 0.5)])
+def test_own_images_that_are_scaled_otherwise_are_said(scale: float, shift: float):
+    with pytest.warns(UserWarning, match=r"the inputs are float images, which are expected in \[-1, 1\]") as said:
+        games.pix2pix(Affine(0.9, 0.1), Judge(), Own(scale, shift), batch=4)
+    assert said[0].filename == __file__
+
+
+def test_parts_of_a_generator_are_named(tmp_path: Path):
+    tiny("cycle_gan").save(tmp_path / "cycle")
+    with pytest.raises(ValueError, match="part='invers' is not known; choose one of: inverse, generator"):
+        load(tmp_path / "cycle", part="invers")
+    with pytest.raises(ValueError, match="part='invers' is not known; choose one of: inverse, generator"):
+        tiny("cycle_gan").snapshot(part="invers")
+    tiny("pix2pix").save(tmp_path / "pix")
+    with pytest.raises(ValueError, match="part='inverse' is of a generator of several networks, got UNet"):
+        load(tmp_path / "pix", part="inverse")
+
+
 def test_misfits_are_refused():
     data = floats(toys())
     with pytest.raises(ValueError, match=r"the generator's samples have shape \(1, 16, 16\), but those of the data"):
@@ -640,6 +771,9 @@ def test_misfits_are_refused():
         games.sr_gan(Affine(1.0, 0.0), Flat(), data, batch=4).play(1, progress=False)
     with pytest.raises(ValueError, match="data have no labels"):
         games.star_gan(Affine(1.0, 0.0), Judge(3), data)
+    one = Domains(data.targets, torch.zeros(20, dtype=torch.int64), ("a",))
+    with pytest.raises(ValueError, match="data have one class alone; this game translates between at least two"):
+        games.star_gan(Affine(1.0, 0.0, 1), Judge(1), one)
     with pytest.raises(ValueError, match="generator.classes must be 3, as the data have, got None"):
         games.star_gan(Affine(1.0, 0.0), Judge(3), Domains(data.targets, torch.arange(20) % 3))
     four = [Affine(1.0, 0.0), Affine(1.0, 0.0), Judge(), Judge()]
@@ -647,6 +781,10 @@ def test_misfits_are_refused():
         games.cycle_gan(*four, floats(toys(factor=2)))
     with pytest.raises(ValueError, match="penalty must be without memory, .* got lecam"):
         games.cycle_gan(*four, data, penalty="lecam")
+    with pytest.raises(ValueError, match="pool must be a whole number of at least 0, got -1"):
+        games.cycle_gan(*four, data, pool=-1)
+    with pytest.raises(ValueError, match=r"the inverse's samples have shape \(1, 16, 16\), but the inputs \(1, 8, 8\)"):
+        games.cycle_gan(Affine(1.0, 0.0), Enlarge(1.0, 0.0), Judge(), Judge(), data)
     with pytest.raises(TypeError, match="features must be a network or a function of images"):
         games.sr_gan(Affine(1.0, 0.0), Judge(), data, features=3)
 

@@ -15,7 +15,7 @@ import warnings
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -120,34 +120,45 @@ def _skipped(endings: Counter[str]) -> list[str]:
     )
 
 
-def pairs(folder: Path, split: str, paired: bool, size: int | None, root: Path) -> Pairs:
-    """Pairs of the folders `inputs` and `targets`, brought to one side, a power of two; paired by their names."""
+def pairs(
+    folder: Path, split: str, paired: bool, size: int | None, root: Path, called: Sequence[str] = ("inputs", "targets")
+) -> Pairs:
+    """Pairs of two folders, called `inputs` and `targets` or as told, brought to one side, a power of two; paired by
+    their names."""
+    places = {side: folder / name for side, name in zip(("inputs", "targets"), called, strict=True)}
     sides: dict[str, list[str]] = {}
     lower: dict[str, list[str]] = {}
     skipped: Counter[str] = Counter()
-    for side in ("inputs", "targets"):
-        if not (folder / side).is_dir() or not (found := _pictures(folder / side, skipped)):
-            raise ValueError(f"{folder} must hold pictures in two folders, inputs and targets: {side} holds none")
+    if places["inputs"] == places["targets"]:
+        raise ValueError(f"{folder}: inputs and targets must be two folders, got {called[0]} for both")
+    for side, place in places.items():
+        if not place.is_dir() or not (found := _pictures(place, skipped)):
+            raise ValueError(
+                f"{folder} must hold pictures in two folders, {' and '.join(called)}: "
+                f"{called[side == 'targets']} holds none{_instead(folder)}"
+            )
         sides[side] = found
-        lower[side] = _too_low(folder / side, 0, len(found), _lower(folder / side, 0))
+        lower[side] = _too_low(place, 0, len(found), _lower(place, 0))
     if paired:
-        stems = {side: {os.path.splitext(name)[0]: name for name in found} for side, found in sides.items()}
-        for side, found in sides.items():
-            if len(stems[side]) < len(found):
-                raise ValueError(f"{folder / side} holds two pictures of one name that differ only in their endings")
-        for side, other in (("inputs", "targets"), ("targets", "inputs")):
-            alone = sorted(stems[side].keys() - stems[other].keys())
-            if alone:
-                raise ValueError(
-                    f"{folder}: {len(alone)} of the {side} have no picture of their name in {other} "
-                    f"({stems[side][alone[0]]}, …); of unpaired pictures, cycle_gan learns"
-                )
+        stems = {side: stems_of(places[side], found) for side, found in sides.items()}
+        alone = {
+            side: [stems[side][stem] for stem in stems[side] if stem not in stems[other]]
+            for side, other in (("inputs", "targets"), ("targets", "inputs"))
+        }
+        if any(alone.values()):
+            lacking = "; ".join(
+                f"{len(names)} of the {side} have no picture of their name in {other} ({_first(names)})"
+                for (side, names), other in zip(alone.items(), ("targets", "inputs"), strict=True)
+                if names
+            )
+            raise ValueError(f"{folder}: {lacking}; of unpaired pictures, cycle_gan learns")
         sides["targets"] = [stems["targets"][stem] for stem in stems["inputs"]]
+        _must_show_alike(places, sides)
     parts: dict[str, Tensor] = {}
     notes = []
     for side, names in sides.items():
         alike = np.zeros(len(names), np.int64)
-        (parts[side], _, counts), said = _split(folder / side, names, alike, split, size or power_of_two, root)
+        (parts[side], _, counts), said = _split(places[side], names, alike, split, size or power_of_two, root)
         size = parts[side].shape[2]
         notes += [f"{side}: {note}" for note in (_summary(*counts, {}), *said)]
         notes += [f"{side}: {note}" for note in lower[side]]
@@ -161,6 +172,90 @@ def pairs(folder: Path, split: str, paired: bool, size: int | None, root: Path) 
         split=split,
         notes=tuple(notes),
     )
+
+
+def listed(place: Path) -> tuple[Path, list[str], tuple[str, ...]]:
+    """The folder and the names of pictures: of the one at `place`, or of all in the folder there; and notes on what is
+    left out.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if place.is_file():
+        return place.parent, [place.name], ()
+    if not place.is_dir():
+        raise ValueError(f"there is no picture and no folder {place}")
+    skipped: Counter[str] = Counter()
+    names = _pictures(place, skipped)
+    notes = (*_too_low(place, 0, len(names), _lower(place, 0)), *_skipped(skipped))
+    if not names:
+        raise ValueError(
+            f"{place} holds no pictures; looked for {', '.join(_SUFFIXES)}" + "".join(f"; {n}" for n in notes)
+        )
+    return place, sorted(names, key=_natural), notes
+
+
+def each_upright(folder: Path, names: list[str], look: Callable[[Path, Picture], T]) -> Iterator[T]:
+    """What `look` says of each of these pictures, upright; see `Picture`.
+
+    Raises:
+        ValueError: some cannot be read, or `look` refuses them; they are named.
+    """
+
+    def opened(path: Path) -> T:
+        from PIL import Image
+
+        with Image.open(path) as file:
+            return look(path, upright(file))
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\b")
+        yield from _each(opened, folder, names)
+
+
+def stems_of(folder: Path, names: Sequence[str]) -> dict[str, str]:
+    """These pictures of a folder by their names without endings.
+
+    Raises:
+        ValueError: two of them have one name.
+    """
+    stems: dict[str, str] = {}
+    for name in names:
+        stem = os.path.splitext(name)[0]
+        if stem in stems:
+            raise ValueError(
+                f"{folder} holds two pictures of one name that differ only in their endings: {stems[stem]}, {name}"
+            )
+        stems[stem] = name
+    return stems
+
+
+def _first(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + ", …" * (len(names) > most)
+
+
+def _instead(folder: Path) -> str:
+    """What a folder holds that was to hold two, and what to do about it."""
+    below = [entry for entry in os.scandir(folder) if os.path.isdir(entry) and not _is_system(entry.name)]
+    held = sorted(entry.name for entry in below if not _is_run(Path(entry)) and _pictures(Path(entry), Counter()))
+    if held:
+        two = f": say which is which, as in --inputs {held[0]} --targets {held[1]}" if len(held) > 1 else ""
+        return f"; it holds pictures in {_first(held)}{two}"
+    if _pictures(folder, Counter()):
+        return "; they lie in it itself: of those that hold input and target side by side, cut each in two first"
+    return ""
+
+
+def _must_show_alike(places: dict[str, Path], sides: dict[str, list[str]]) -> None:
+    """Refuse pairs of other proportions: their middle squares would not show the same part."""
+    sizes = {side: [*_each(_header, places[side], names)] for side, names in sides.items()}
+    for one, other, name, partner in zip(sizes["inputs"], sizes["targets"], *sides.values(), strict=True):
+        (w, h), (v, g) = one[0], other[0]
+        if abs(w * g - v * h) > max(w, h, v, g, w * g // 100):  # a pixel of rounding, or a hundredth
+            raise ValueError(
+                f"{places['inputs'] / name} has {w}×{h} pixels and its target {partner} {v}×{g}: the two of a pair "
+                f"must have the same proportions, so that their middle squares show the same part"
+            )
 
 
 def _is_system(name: str) -> bool:
@@ -313,17 +408,8 @@ def _each(call: Callable[[Path], T], folder: Path, names: list[str]) -> Iterator
 def _headers(folder: Path, names: list[str], size: Size) -> tuple[tuple[int, int], bool, Counter[tuple[int, int]]]:
     """Height and width to bring these pictures to, whether all are grey, and how many there are of each
     (width, height)."""
-    from PIL import Image
-
-    def header(path: Path) -> tuple[tuple[int, int], bool]:
-        with Image.open(path) as image:
-            _must_have_a_range(image)
-            known = image.format != "PNG" or "exif" in image.info  # else it may stand behind the pixels
-            turned = image.format != "TIFF" and known and _orientation(image) in (5, 6, 7, 8)
-            return image.size[::-1] if turned else image.size, image.mode in _GREY
-
     sizes, grey = Counter[tuple[int, int]](), True
-    for upright_size, is_grey in _each(header, folder, names):
+    for upright_size, is_grey in _each(_header, folder, names):
         sizes[upright_size] += 1
         grey = grey and is_grey
     if isinstance(size, int):
@@ -335,6 +421,17 @@ def _headers(folder: Path, names: list[str], size: Size) -> tuple[tuple[int, int
     shorter = median_low(min(pair) for pair in sizes.elements())
     side = (size or fit)(shorter, shorter + 1)  # as of pictures that are no squares
     return (side, side), grey, sizes
+
+
+def _header(path: Path) -> tuple[tuple[int, int], bool]:
+    """(width, height) of a picture that stands upright, and whether it is grey, without its pixels."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        _must_have_a_range(image)
+        known = image.format != "PNG" or "exif" in image.info  # else it may stand behind the pixels
+        turned = image.format != "TIFF" and known and _orientation(image) in (5, 6, 7, 8)
+        return image.size[::-1] if turned else image.size, image.mode in _GREY
 
 
 def _decoded(
@@ -349,23 +446,30 @@ def _decoded(
         with Image.open(path) as file:
             file.draft(None, (2 * width, 2 * height))  # a JPEG is decoded no larger than is needed
             found = upright(file)
-        image = found.image.convert("L" if channels == 1 else "RGB")
-        scale = min(image.width / width, image.height / height)
-        w, h = round(scale * width), round(scale * height)
-        left, top = (image.width - w) / 2, (image.height - h) / 2
-        if scale == 1:  # only cut: pixels stay what they are
-            left, top = int(left), int(top)
-        if image.size != (width, height):
-            image = image.resize((width, height), Image.Resampling.BILINEAR, (left, top, left + w, top + h))
-        return np.array(image).reshape(height, width, channels).transpose(2, 0, 1), *found[1:]
+        return pixels(found.image, channels, width, height), *found[1:]
 
-    for pixels, turned, transparent, brightest, moving in _each(decode, folder, names):
+    for decoded, turned, transparent, brightest, moving in _each(decode, folder, names):
         seen["turned"] += turned
         seen["transparent"] += transparent
         seen["moving"] += moving
         seen["16 bit"] += brightest is not None
         seen["brightest"] = max(seen["brightest"], brightest or 0)
-        yield pixels
+        yield decoded
+
+
+def pixels(image: Image.Image, channels: int, width: int, height: int) -> np.ndarray:
+    """uint8 (C, height, width) of an upright picture: the largest part of these proportions in its middle, resized."""
+    from PIL import Image
+
+    image = image.convert("L" if channels == 1 else "RGB")
+    scale = min(image.width / width, image.height / height)
+    w, h = round(scale * width), round(scale * height)
+    left, top = (image.width - w) / 2, (image.height - h) / 2
+    if scale == 1:  # only cut: pixels stay what they are
+        left, top = int(left), int(top)
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BILINEAR, (left, top, left + w, top + h))
+    return np.array(image).reshape(height, width, channels).transpose(2, 0, 1)
 
 
 def picture(path: str | os.PathLike[str]) -> Image.Image:

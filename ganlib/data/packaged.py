@@ -201,6 +201,7 @@ def load_pairs(
     task: str = "day_night",
     paired: bool = True,
     size: int | None = None,
+    folders: tuple[str, str] = ("inputs", "targets"),
 ) -> Pairs:
     """Pairs of images to translate into each other: `scenes`, whose exact answers are known, or a folder of the
     reader's own. First built in chapter 15.
@@ -213,7 +214,8 @@ def load_pairs(
     the pairs are `scenes.parameters(scenes.COUNT)[scenes.numbers(split)]`.
 
     A folder holds two folders of pictures, `inputs` and `targets`. Paired, each input has a target of its name (the
-    ending may differ); unpaired, there may be more of the one than of the other. A fifth is held out for the test.
+    ending may differ) and its proportions; unpaired, there may be more of the one than of the other. A fifth is held
+    out for the test.
 
     Args:
         name: "scenes", or the path of a folder. The name wins over a folder of that name; a `Path` is always a path.
@@ -222,6 +224,7 @@ def load_pairs(
         paired: whether target i shows what input i shows.
         size: side of the images in pixels, at which `scenes` are drawn (by default 32), and to which the middle
             squares of pictures are brought (by default the largest power of two in an input, at most 64).
+        folders: what the two folders in a folder are called, inputs first, such as ("trainA", "trainB").
 
     Raises:
         TypeError, ValueError: an argument that is not as above, or a folder that is not as described.
@@ -231,7 +234,7 @@ def load_pairs(
     if size is not None:
         _check.positive_int("size", size)
     if name != "scenes" and Path(name).expanduser().is_dir():
-        return files.pairs(Path(name).expanduser(), split, paired, size, files.cache())
+        return files.pairs(Path(name).expanduser(), split, paired, size, files.cache(), folders)
     _check.one_of("name", name, ("scenes",))
     assert isinstance(name, str)
     numbers = scenes.numbers(split)

@@ -47,8 +47,8 @@ class Drawn(NamedTuple):
 class Source(Protocol):
     """What an object of one's own needs in order to be data: a name, and to draw.
 
-    It may have `classes`, the names of its classes; `paired`, whether input i belongs to real i; and `exact = False`,
-    if what it draws does not follow from rng alone.
+    It may have `classes`, the names of its classes; `paired = False`, if input i does not belong to real i; and
+    `exact = False`, if what it draws does not follow from rng alone.
     """
 
     name: str
@@ -201,13 +201,15 @@ def source(data: Any, device: torch.device | str = "cpu", dtype: torch.dtype = t
         )
     name = str(getattr(data, "name", type(data).__name__))
     if hasattr(data, "draw_pair"):
-        pairs = data.to(device)
+        pairs = data.to(device) if hasattr(data, "to") else data
+        size = len(data) if hasattr(data, "__len__") else None
+        named = name if size is None else f"{name} ({size} pairs)"
 
         def draw_pairs(n: int, rng: torch.Generator) -> tuple[Tensor, None, Tensor]:
             real, inputs = pairs.draw_pair(n, rng)
             return real, None, inputs
 
-        return feed(f"{name} ({len(data)} pairs)", len(data), draw_pairs, paired=data.paired)
+        return feed(named, size, draw_pairs, paired=getattr(data, "paired", True))
     if callable(getattr(data, "draw", None)):
         moved = data.to(device) if hasattr(data, "to") else data
         size = len(data) if hasattr(data, "__len__") else getattr(data, "size", None)

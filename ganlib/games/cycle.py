@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import losses
+from .._check import positive_int
 from ..engine import Batch, Game
 from ..nets.translation import ImagePool
 from ..penalties import Critic
@@ -63,7 +64,7 @@ def cycle_gan(
     Raises:
         ValueError, TypeError: naming the argument, what came, and what would be right.
     """
-    must_be_pairs(data, matched=False)
+    drawn = must_be_pairs(data, matched=False)
     if generator is inverse or discriminator is inverse_discriminator:
         raise ValueError("generator and inverse, and the two discriminators, must be networks of their own")
     weights = weights_of(cycle=cycle, identity=identity)
@@ -71,9 +72,11 @@ def cycle_gan(
     if adversary.memory:
         kept = next(p.name for p in adversary.penalties if isinstance(p.function, nn.Module))
         raise ValueError(f"penalty must be without memory, which two discriminators would share, got {kept}")
-    y_shape, x_shape = (tuple(t.shape[1:]) for t in data.draw_pair(1, torch.Generator()))
+    assert drawn.inputs is not None
+    y_shape, x_shape = tuple(drawn.real.shape[1:]), tuple(drawn.inputs.shape[1:])
     if identity and x_shape != y_shape:
         raise ValueError(f"identity must be 0 where inputs {x_shape} and targets {y_shape} differ, got {identity}")
+    positive_int("pool", pool, minimum=0)
     pool_y, pool_x = ImagePool(y_shape, pool), ImagePool(x_shape, pool)
 
     def discriminator_loss(batch: Batch) -> dict[str, Tensor]:
@@ -112,8 +115,15 @@ def cycle_gan(
     settings = {**weights, "pool": pool}
     made = {"takes": ["inputs"], "part": "generator", "latent": 0, "memory": memory}
     game = table.game("cycle_gan", players, data, settings, adversary, **made)
+
+    def look_back(batch: Batch) -> None:
+        made = tuple(inverse(batch.real).shape[1:])
+        if made != x_shape:
+            raise ValueError(f"the inverse's samples have shape {made}, but the inputs {x_shape}")
+
     return must_make(
         game,
+        (inverse, look_back),
         (discriminator, lambda b: must_judge(Critic(discriminator), b.real)),
         (inverse_discriminator, lambda b: must_judge(Critic(inverse_discriminator), pair(b)[0])),
     )

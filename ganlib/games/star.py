@@ -60,6 +60,8 @@ def star_gan(
     count = classes_of(data)
     if count is None:
         raise ValueError("data have no labels; this game translates between their classes")
+    if count < 2:
+        raise ValueError("data have one class alone; this game translates between at least two")
     for role, net in (("generator", generator), ("discriminator", discriminator)):
         if getattr(net, "classes", count if role == "discriminator" else None) != count:
             raise ValueError(f"{role}.classes must be {count}, as the data have, got {getattr(net, 'classes', None)}")

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from .._check import finite
+from ..data import Pairs
+from ..data.source import Drawn, source, warn_of_range
 from ..engine import Batch
 from ..penalties import Critic
 
@@ -28,13 +31,20 @@ def weights_of(**weights: float) -> dict[str, float]:
     return {name: finite(name, weight, minimum=0) for name, weight in weights.items()}
 
 
-def must_be_pairs(data: Any, matched: bool) -> None:
-    """Refuse data that are no pairs, or not those that this game learns from."""
-    if not hasattr(data, "draw_pair"):
+def must_be_pairs(data: Any, matched: bool) -> Drawn:
+    """Some of the data, once they are seen to be pairs, and those that this game learns from. Images that are not
+    scaled as the networks' own are said."""
+    feed = source(data)
+    drawn = feed.draw(64, torch.Generator())
+    if drawn.inputs is None:
         got = type(data).__name__
         raise TypeError(f"data must be pairs of inputs and targets, such as data.load_pairs('scenes'), got {got}")
-    if matched and not getattr(data, "paired", True):
+    if matched and feed.paired is False:
         raise ValueError("data must be paired: this game learns from pairs (games.cycle_gan does without)")
+    if not isinstance(data, Pairs):
+        warn_of_range("the inputs", drawn.inputs)
+        warn_of_range("the targets", drawn.real)
+    return drawn
 
 
 def must_judge(critic: Critic, images: Tensor) -> None:

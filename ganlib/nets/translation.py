@@ -28,6 +28,7 @@ __all__ = [
     "ImagePool",
     "PatchDiscriminator",
     "ResidualGenerator",
+    "ResidualUpsampler",
     "SuperResolutionGenerator",
     "UNet",
 ]
@@ -166,8 +167,9 @@ class PatchDiscriminator(_Net):
     16, 34 or 70 pixels for 1, 2 or 3 layers (the paper's is 70, of images of 256).
 
     It returns the whole map. The games of translation flatten it, so that every loss of `losses` takes its mean over
-    the patches of all images: each patch is a sample, which is the paper's loss. A gradient penalty differentiates one
-    number for each image, the mean of its map, so that its weight does not depend on how many patches there are.
+    the patches of all images: each patch is a sample, which is the paper's loss, and rpgan compares each with the same
+    patch of the partner. A gradient penalty differentiates one number for each image, the mean of its map: with more
+    patches the slope of each counts less, and its weight is to grow with their number.
 
     Source: Isola et al. 2017, https://arxiv.org/abs/1611.07004, section 3.2.2 and appendix 6.1.2.
 
@@ -255,7 +257,7 @@ class DomainDiscriminator(_Net):
         return _full_precision(self.head(features).squeeze(1)), _full_precision(self.domains(features).flatten(1))
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """x + scale · net(x)."""
 
     def __init__(self, *parts: nn.Module, scale: float = 1.0) -> None:
@@ -287,6 +289,10 @@ class ResidualGenerator(_Translator):
         blocks: residual blocks.
         latent: length of z, if the network takes one (BicycleGAN).
         classes: number of domains, if it is told which one is wanted (StarGAN).
+
+    Attributes:
+        step: what both sides of the images must be multiples of.
+        least: the smallest side.
     """
 
     def __init__(
@@ -303,6 +309,8 @@ class ResidualGenerator(_Translator):
         self.out = self.channels if out is None else _check.positive_int("out", out)
         self.width, self.blocks = _check.positive_int("width", width), _check.positive_int("blocks", blocks)
         self.downs = _check.positive_int("downs", downs, minimum=0)
+        self.step = 2**self.downs
+        self.least = max(4, 2 * self.step)  # a border of 3 is reflected at full size, one of 1 in the middle
         widths = [self.width * 2**i for i in range(self.downs + 1)]
         parts: list[nn.Module] = [nn.Conv2d(self.inputs, self.width, 7, 1, 3, padding_mode="reflect")]
         if self.inputs == self.channels:  # a norm would subtract all that a constant plane does
@@ -320,22 +328,20 @@ class ResidualGenerator(_Translator):
     @staticmethod
     def _block(width: int) -> nn.Module:
         convolutions = [nn.Conv2d(width, width, 3, 1, 1, padding_mode="reflect") for _ in range(2)]
-        return _Residual(convolutions[0], _norm(width), nn.ReLU(), convolutions[1], _norm(width))
+        return Residual(convolutions[0], _norm(width), nn.ReLU(), convolutions[1], _norm(width))
 
     def forward(self, x: Tensor, code: Tensor | None = None) -> Tensor:
         """Images (N, out, H, W) in [-1, 1] from images (N, channels, H, W) and z (N, latent) or labels (N,), if any."""
         _check_images("images", x, self.channels)
-        step = 2**self.downs
-        least = max(4, 2 * step)  # a border of 3 is reflected at full size, one of 1 in the middle
-        if any(side % step or side < least for side in x.shape[2:]):
+        if any(side % self.step or side < self.least for side in x.shape[2:]):
             raise ValueError(
-                f"images must have sides of at least {least} that {step} divides, for downs={self.downs}, "
+                f"images must have sides of at least {self.least} that {self.step} divides, for downs={self.downs}, "
                 f"got {tuple(x.shape)}"
             )
         return _full_precision(self.net(self._enter(x, code)))
 
 
-class _Dense(nn.Module):
+class Dense(nn.Module):
     """Five 3×3 convolutions, each seeing all that came before it (Wang et al. 2018, figure 4, left)."""
 
     def __init__(self, width: int, growth: int) -> None:
@@ -370,9 +376,13 @@ class SuperResolutionGenerator(_Net):
         width: channels of every layer.
         blocks: how many blocks (of three dense ones each for "rrdb").
         block: "residual" or "rrdb".
+
+    Attributes:
+        step: what both sides of the images must be multiples of: 1, any sides will do.
+        least: the smallest side.
     """
 
-    latent = 0
+    latent, step, least = 0, 1, 1
 
     def __init__(
         self, factor: int = 2, channels: int = 3, width: int = 32, blocks: int = 3, block: str = "residual"
@@ -389,7 +399,7 @@ class SuperResolutionGenerator(_Net):
         if not dense:
             self.enter.append(nn.PReLU())
             body.append(nn.BatchNorm2d(w))
-        self.body = _Residual(*body)
+        self.body = Residual(*body)
         parts: list[nn.Module] = []
         for _ in range(doublings):
             parts += [nn.Conv2d(w, 4 * w, 3, 1, 1), nn.PixelShuffle(2), nn.LeakyReLU(0.2) if dense else nn.PReLU()]
@@ -407,13 +417,52 @@ class SuperResolutionGenerator(_Net):
 
 def _srresnet(width: int) -> nn.Module:
     first, second = (nn.Conv2d(width, width, 3, 1, 1, bias=False) for _ in range(2))
-    return _Residual(first, nn.BatchNorm2d(width), nn.PReLU(), second, nn.BatchNorm2d(width))
+    return Residual(first, nn.BatchNorm2d(width), nn.PReLU(), second, nn.BatchNorm2d(width))
 
 
 def _rrdb(width: int) -> nn.Module:
     """Residual in residual: three dense blocks, each with its own skip, and one skip over all of them."""
     growth = max(1, width // 2)
-    return _Residual(*(_Residual(_Dense(width, growth), scale=0.2) for _ in range(3)), scale=0.2)
+    return Residual(*(Residual(Dense(width, growth), scale=0.2) for _ in range(3)), scale=0.2)
+
+
+class ResidualUpsampler(_Net):
+    """Bicubic enlargement plus a learned correction of it. First built in chapter 17.
+
+    3×3 convolutions with ReLU at the small size, whose last makes the factor² pixels that each one becomes. That last
+    layer starts at zero, so that the network starts as bicubic enlargement: it has only to learn what that lacks, and
+    in the first minute passes it where a network that must first learn to copy is far behind.
+
+    Source: learning the residual over a bicubic enlargement: Kim et al. 2016, https://arxiv.org/abs/1511.04587, section
+    3.2; at the small size with a pixel shuffle: Shi et al. 2016, https://arxiv.org/abs/1609.05158, equation 4.
+
+    Args:
+        factor: how many times longer the sides become, a whole number of at least 2.
+        channels: of the images.
+        width: channels between the convolutions.
+        depth: convolutions, at least 2.
+    """
+
+    latent = 0
+
+    def __init__(self, factor: int = 2, channels: int = 3, width: int = 32, depth: int = 4) -> None:
+        super().__init__()
+        self.factor = _check.positive_int("factor", factor, minimum=2)
+        self.channels, self.width = _check.positive_int("channels", channels), _check.positive_int("width", width)
+        self.depth = _check.positive_int("depth", depth, minimum=2)
+        widths = [self.channels, *[self.width] * (self.depth - 1)]
+        parts: list[nn.Module] = []
+        for a, b in pairwise(widths):
+            parts += [nn.Conv2d(a, b, 3, 1, 1), nn.ReLU()]
+        last = nn.Conv2d(self.width, self.channels * self.factor**2, 3, 1, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(cast(Tensor, last.bias))
+        self.net = nn.Sequential(*parts, last, nn.PixelShuffle(self.factor))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (N, channels, factor·H, factor·W) from images (N, channels, H, W)."""
+        _check_images("images", x, self.channels)
+        return _full_precision(F.interpolate(x, scale_factor=float(self.factor), mode="bicubic") + self.net(x))
 
 
 class ImagePool(_Net):

@@ -1,0 +1,233 @@
+"""A reader's own pictures through a translator that was trained: a folder in, a folder of PNG files out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ._check import positive_int
+from .data import files
+from .generator import Generator
+from .run import as_bytes, picture, png, write
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["Pictures", "Translator", "backwards"]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures that can be read, all of one folder. `Pictures.at` finds them.
+
+    Attributes:
+        folder: where they lie.
+        names: their names in it; no two differ only in their endings.
+        sizes: (width, height) of each, upright.
+        coloured: the names of those that are not grey in every pixel.
+        notes: what was left out, and what was done to them, a sentence each.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    sizes: tuple[tuple[int, int], ...]
+    coloured: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def at(cls, place: Path) -> Pictures:
+        """The picture there, or all that lie in the folder there. Each is decoded, so that what is damaged is known.
+
+        Raises:
+            ValueError: there are none, some cannot be read, or two have one name with different endings.
+        """
+        folder, names, left_out = files.listed(place)
+        files.stems_of(folder, names)
+        seen = [*files.each_upright(folder, names, _look)]
+        counts = [
+            (sum(found.turned for found in seen), "turned upright by their EXIF orientation"),
+            (sum(found.transparent for found in seen), "put on white where they are transparent"),
+            (sum(found.moving for found in seen), "moving: of these, the first frame"),
+        ]
+        done = [f"{count} {what}" for count, what in counts if count]
+        coloured = tuple(name for name, found in zip(names, seen, strict=True) if found.coloured)
+        return cls(folder, tuple(names), tuple(found.size for found in seen), coloured, (*left_out, *done))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    size: tuple[int, int]
+    coloured: bool
+    turned: bool
+    transparent: bool
+    moving: bool
+
+
+def _look(_: Path, found: files.Picture) -> _Seen:
+    image = found.image
+    if coloured := image.mode != "L":
+        shades = np.asarray(image)
+        coloured = bool((shades != shades[..., :1]).any())
+    return _Seen(image.size, coloured, found.turned, found.transparent, found.moving)
+
+
+@dataclass(frozen=True)
+class Translator:
+    """How pictures are brought to a generator that translates, and back.
+
+    A network that is convolutional throughout (it says the `step` of its sides) takes each picture at its own size,
+    mirrored at its right and lower border up to the next multiple of the step; what was added is cut off the answer.
+    Another one takes the middle square of each, at the size that it learned from.
+
+    Attributes:
+        made: the generator; of cycle_gan either direction.
+        size: to which the shorter side of each picture is brought first, or None for the pictures as they are.
+
+    Raises:
+        ValueError: this generator does not translate images, or its network takes no other size.
+    """
+
+    made: Generator
+    size: int | None = None
+
+    def __post_init__(self) -> None:
+        if "inputs" not in self.made.takes or len(self.made.shape) != 3:
+            raise ValueError("this run makes its samples from latents alone and translates no pictures: ganlib sample")
+        if self.size is None:
+            return
+        if not self.any_size and (self.size, self.size) != self.learned:
+            height, width = self.learned
+            raise ValueError(f"--size must be left out: this network takes {width}×{height} only, got {self.size}")
+        if positive_int("--size", self.size) < self._least:
+            raise ValueError(f"--size must be at least {self._least} for this network, got {self.size}")
+
+    @property
+    def any_size(self) -> bool:
+        """Whether the network takes pictures of any size."""
+        return hasattr(self.made.maker, "step")
+
+    @property
+    def channels(self) -> int:
+        """Of the pictures that it takes: 1 if they are grey, 3 if they have colours."""
+        return int(getattr(self.made.maker, "channels", self.made.shape[0]))
+
+    @property
+    def learned(self) -> tuple[int, int]:
+        """(height, width) of the images that it learned from."""
+        return self.made.shape[1], self.made.shape[2]
+
+    @property
+    def _least(self) -> int:
+        return int(getattr(self.made.maker, "least", 1))
+
+    def says(self) -> str:
+        """At which size it takes pictures, in words."""
+        height, width = self.learned
+        if not self.any_size:
+            return f"the middle of each at {width}×{height}, as the run learned"
+        if self.size is None:
+            return f"each at its own size; the run learned from {width}×{height}, which is --size {min(height, width)}"
+        return f"each with its shorter side at {self.size}; the run learned from {width}×{height}"
+
+    def must_take(self, pictures: Pictures) -> None:
+        """Refuse pictures in colour where grey ones were learned from, and too small ones, by their names.
+
+        Raises:
+            ValueError: naming them.
+        """
+        if self.channels == 1 and (coloured := pictures.coloured):
+            raise ValueError(f"the run learned from grey pictures, and these have colours: {_few(coloured)}")
+        if self.size is None and self.any_size:
+            named = zip(pictures.names, pictures.sizes, strict=True)
+            small = [f"{name} ({w}×{h})" for name, (w, h) in named if min(w, h) < self._least]
+            if small:
+                raise ValueError(
+                    f"the network takes pictures of at least {self._least} pixels a side, and these are smaller: "
+                    f"{_few(small)}; --size {self._least} enlarges them"
+                )
+
+    def __call__(self, image: Image.Image, *, answers: int = 1, label: int | None = None, seed: int = 0) -> Tensor:
+        """What is made of one upright picture, (answers, C, H, W) in [-1, 1].
+
+        Answers of one seed are the same whatever other pictures there are, and answer k of each picture has one z.
+
+        Args:
+            image: of mode L or RGB.
+            answers: how many, of a generator with latents or noise.
+            label: the class that is asked for, of a conditional one.
+            seed: of latents and noise.
+        """
+        if not self.any_size:
+            height, width = self.learned
+        elif self.size is None:
+            width, height = image.size
+        else:
+            width, height = (max(self.size, round(side * self.size / min(image.size))) for side in image.size)
+        x = torch.from_numpy(files.pixels(image, self.channels, width, height)).float()[None] / 127.5 - 1
+        step = int(getattr(self.made.maker, "step", 1))
+        x = F.pad(x, (0, -width % step, 0, -height % step), "reflect")
+        labels = None if label is None else [label]
+        made = self.made.translate(x.expand(answers, -1, -1, -1), labels, seed=seed)
+        if not self.any_size:
+            return made
+        factor = made.shape[2] // x.shape[2]
+        return made[..., : factor * height, : factor * width]
+
+    def write(
+        self,
+        pictures: Pictures,
+        out: Path,
+        *,
+        answers: int | None = None,
+        label: int | None = None,
+        seed: int = 0,
+        watch: Callable[[int], object] = lambda done: None,
+    ) -> int:
+        """Translate each picture into `out`, NAME.png, or NAME-0.png, NAME-1.png … if so many answers are asked for.
+
+        Args:
+            pictures: which.
+            out: a folder, made if it is not there; files of these names in it are replaced.
+            answers, label, seed: as in a call.
+            watch: told how many pictures are done, after each.
+
+        Returns:
+            How many files were written.
+
+        Raises:
+            OSError: one cannot be written.
+        """
+        out.mkdir(exist_ok=True)
+        written = 0
+        for done, name in enumerate(pictures.names, 1):
+            images = files.each_upright(pictures.folder, [name], lambda _, found: found.image)
+            made = self(next(images), answers=answers or 1, label=label, seed=seed)
+            for k, image in enumerate(as_bytes(made)):
+                ending = "" if answers is None else f"-{k}"
+                write(out / f"{os.path.splitext(name)[0]}{ending}.png", png(picture(image)))
+                written += 1
+            watch(done)
+        return written
+
+
+def _few(names: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(names[:5]) + f" and {len(names) - 5} more" * (len(names) > 5)
+
+
+def backwards(made: Generator) -> Generator:
+    """The way back from targets to inputs, of a generator that learned it too, as cycle_gan's do.
+
+    Raises:
+        ValueError: it did not.
+    """
+    if not isinstance(made.net, nn.ModuleDict) or "inverse" not in made.net:
+        raise ValueError("--back is for runs of cycle_gan: no other game learns the way back")
+    return replace(made, part="inverse")
