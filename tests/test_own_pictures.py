@@ -119,7 +119,9 @@ def test_exif_orientation_is_applied(tmp_path: Path, ending: str) -> None:
     bright = loaded.x.float().mean(1)
     assert (bright[:, 2:8, 2:8].mean((1, 2)) > 150).all(), bright[:, 5, 5]
     assert (bright[:, 20:].mean((1, 2)) < 20).all() and (bright[:, :8, 13:].mean((1, 2)) < 20).all()
-    assert loaded.notes == ("7 train, 1 held out", "20×30", "7 turned upright by their EXIF orientation")
+    copies = [note for note in loaded.notes if "the same as another in every pixel" in note]
+    turned = ("7 train, 1 held out", "20×30", "7 turned upright by their EXIF orientation")
+    assert loaded.notes == (*turned, *copies) and len(copies) <= 1
 
 
 def test_transparent_becomes_white(tmp_path: Path) -> None:
@@ -572,6 +574,13 @@ def test_pairs_of_which_exif_turns_one_alone(
     notes = [note for note in data.load_pairs(tmp_path).notes if "EXIF turns one alone" in note]
     assert len(notes) == (said == "doubtful") and all("alone: 2 (0." in note for note in notes)
     assert not [note for note in data.load_pairs(tmp_path, paired=False).notes if "turns one alone" in note]
+
+
+def test_copies_are_counted(tmp_path: Path) -> None:
+    for i in range(6):
+        ramp = np.arange(256, dtype=np.uint8).reshape(16, 16) // (1 + i // 2)  # each twice
+        Image.fromarray(ramp).save(tmp_path / f"{i}.png")
+    assert every(tmp_path).notes[-1].startswith("3 the same as another in every pixel: copies may be trained on")
 
 
 def test_a_folder_above_the_two_is_told_which_is_meant(tmp_path: Path) -> None:

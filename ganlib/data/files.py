@@ -478,8 +478,13 @@ def _decoded(
             found = upright(file)
         return pixels(found.image, channels, width, height), found[1:]
 
+    known = set[bytes]()
     for decoded, done in _each(decode, folder, names):
         tally(seen, *done)
+        if decoded.min() < decoded.max():  # blank ones are alike without being copies
+            digest = hashlib.sha256(decoded.tobytes()).digest()
+            seen["copies"] += digest in known
+            known.add(digest)
         yield decoded
 
 
@@ -615,6 +620,8 @@ def said(seen: Counter[str]) -> Iterator[str]:
         yield f"{seen['transparent']} transparent picture{'s' * (seen['transparent'] > 1)} put on white"
     if seen["moving"]:
         yield f"{seen['moving']} of several frames, of which the first is taken"
+    if seen["copies"]:
+        yield f"{seen['copies']} the same as another in every pixel: copies may be trained on and held out at once"
     if seen["16 bit"]:
         dark = ", which makes them dark: scale them to 65535 before" if seen["brightest"] < 4096 else ""
         yield f"{seen['16 bit']} of 16-bit grey, their values (up to {seen['brightest']}) divided by 257{dark}"
