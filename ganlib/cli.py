@@ -602,8 +602,8 @@ def _write_samples(
     samples: Tensor,
     labels: Tensor | None,
     classes: tuple[str, ...],
-    inputs: Tensor | None,
-    truth: Tensor | None,
+    inputs: Tensor | None = None,
+    truth: Tensor | None = None,
 ) -> None:
     """As the name of `out` asks: an archive, a sheet, or a folder of pictures; whole or not at all."""
     arrays = {"samples": as_bytes(samples) if samples.dim() == 4 else samples.numpy()}

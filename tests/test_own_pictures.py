@@ -590,6 +590,10 @@ def test_a_folder_above_the_two_is_told_which_is_meant(tmp_path: Path) -> None:
     flat(tmp_path / "more" / "0.png")
     with pytest.raises(ValueError, match=r"map holds none; meant is probably .*/mine$"):
         data.load_pairs(tmp_path, folders=("map", "photo"))
+    for side in ("map", "photo"):
+        flat(tmp_path / "his" / side / "0.png")
+    with pytest.raises(ValueError, match=r"meant is probably .*/his or .*/mine$"):
+        data.load_pairs(tmp_path, folders=("map", "photo"))
 
 
 @pytest.mark.parametrize("game", ["pix2pix", "bicycle_gan", "cycle_gan"])

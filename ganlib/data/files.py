@@ -237,9 +237,8 @@ def _first(names: Sequence[str], most: int = 5) -> str:
 def _instead(folder: Path, called: Sequence[str]) -> str:
     """What a folder holds that was to hold two, and what to do about it."""
     below = [entry for entry in os.scandir(folder) if os.path.isdir(entry) and not _is_system(entry.name)]
-    for entry in below:
-        if all(os.path.isdir(os.path.join(entry, name)) for name in called):
-            return f"; meant is probably {entry.path}"
+    if both := sorted(e.path for e in below if all(os.path.isdir(os.path.join(e, name)) for name in called)):
+        return f"; meant is probably {' or '.join(both[:3])}"
     cut = ": of those that hold input and target side by side, cut each in two first"
     held = sorted(entry.name for entry in below if not _is_run(Path(entry)) and _pictures(Path(entry), Counter()))
     if held:
