@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 import ganlib
-from ganlib import cli, data, recipes, translate
+from ganlib import cli, data, export, recipes, translate
 from ganlib.run import as_bytes
 
 from .test_own_pictures import flat
@@ -379,3 +379,13 @@ def test_in_python_a_picture_is_read_as_by_the_command(runs: Path, pictures: Pat
         grey(Image.new("L", (7, 30)))
     with pytest.raises(TypeError, match="pictures are taken by translate.Translator"):
         ganlib.load(runs / "cycle_gan").translate(Image.new("L", (16, 16)))  # type: ignore[arg-type]
+
+
+def test_an_export_says_at_which_size_pictures_are_taken(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+):
+    monkeypatch.setattr(export, "onnx", lambda made, out: out)
+    assert run("export", runs / "sr_gan", "--out", tmp_path / "a.onnx") == 0
+    assert "its inputs: (N, 3, 8, 8), pictures of the size that the run learned from" in capsys.readouterr().out
+    assert run("export", runs / "gan", "--out", tmp_path / "b.onnx") == 0
+    assert "its inputs" not in capsys.readouterr().out
