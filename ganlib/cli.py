@@ -34,7 +34,7 @@ from .generator import Generator, spread_labels
 from .losses import LOSSES
 from .recipes import Settings
 from .reference import Reference
-from .run import Record, Run, RunError, as_bytes, picture, png, sheet, write
+from .run import Record, Run, RunError, as_bytes, picture, png, sheet, translations, write
 
 MEASURE_EVERY = 500
 TELL_EVERY = 10.0
@@ -209,8 +209,9 @@ def _parser() -> argparse.ArgumentParser:
         "--out",
         type=_path,
         required=True,
-        help="a new FILE.npz, with arrays `samples` (images as uint8 (N, C, H, W), from 0 to 255), and `labels` and "
-        "`classes` if conditional; of images also FILE.png, a sheet, or FOLDER/ for a PNG each",
+        help="a new FILE.npz, with arrays `samples` (images as uint8 (N, C, H, W), from 0 to 255), `labels` and "
+        "`classes` if conditional, `inputs` if it translates; of images also FILE.png, a sheet (inputs, their "
+        "answers below, the truth of pairs below these), or FOLDER/ for a PNG each",
     )
     sample.add_argument("--seed", type=_number, default=0, help="of the latents (default 0)")
     sample.add_argument("--labels", help="classes to ask for, such as star,ring or 3,7 (repeated in turn)")
@@ -328,7 +329,7 @@ def _train(options: argparse.Namespace) -> int:
             try:
                 if not (run.folder / "reference.npz").exists():
                     write(run.folder / "reference.npz", Reference.of(run.settings(), game).to_bytes())
-                record.measure = run.reference().measure
+                record.reference = run.reference()
                 _introduce(stored, game)
             except KeyboardInterrupt:
                 print(f"stopped before round {game.step + 1}; go on with --resume", file=sys.stderr)
@@ -390,11 +391,12 @@ def _must_be_its_data(run: Run, source: Any) -> None:
 def _until(run: Run, game: Game, options: argparse.Namespace) -> dict[str, float]:
     """Where a run is to end that is told to go on, unless its schedule ended."""
     steps, seconds = options.steps, options.seconds
-    if steps is not None and _refused(positive_int, "--steps", steps) <= game.step and run.stored().get("finished"):
+    finished = bool(run.stored().get("finished"))  # a run that was stopped right at its last round is not
+    if steps is not None and _refused(positive_int, "--steps", steps) < game.step + finished:
         raise BadInput(f"{run.folder} has played {game.step} rounds already: --steps must be above that, got {steps}")
     if seconds is not None and _refused(finite, "--seconds", seconds) <= 0:
         raise BadInput(f"--seconds must be above 0, got {seconds}")
-    by_clock = game.anneal == "seconds" and (steps is not None or run.stored().get("finished"))
+    by_clock = game.anneal == "seconds" and (steps is not None or finished)
     if by_clock or (isinstance(game.anneal, int) and (steps or game.step + 1) > game.anneal):
         end = "its seconds" if by_clock else f"round {game.anneal}"
         raise BadInput(
@@ -446,7 +448,7 @@ def _play(game: Game, stored: dict[str, Any], record: Record, watch: Callable[[G
     except KeyboardInterrupt:
         if first:
             record.tell(game)
-            print(f"stopped after round {game.step}; go on with --resume", file=sys.stderr)
+            print(f"stopped after round {game.step}{_if_not_kept(run, game)}; go on with --resume", file=sys.stderr)
         return 143 if terminated else 130
     except NonFiniteLoss:
         if first:
@@ -461,6 +463,15 @@ def _play(game: Game, stored: dict[str, Any], record: Record, watch: Callable[[G
     return 0
 
 
+def _if_not_kept(run: Run, game: Game) -> str:
+    """A second Ctrl-C may have ended the last save before it was done."""
+    try:
+        kept = checkpoint.load(run.folder / "last.safetensors")[0].get("step")
+    except checkpoint.CheckpointError:
+        kept = None
+    return "" if kept == game.step else f", of which {kept or 0} are kept: the last save was interrupted"
+
+
 # ---- sample, translate, evaluate, export -----------------------------------------------------------------------------
 
 
@@ -472,13 +483,15 @@ def _sample(options: argparse.Namespace) -> int:
     made, _ = run.generator("best" if options.best else "last", options.network)
     labels = _refused(spread_labels, _labels(options.labels, made), n, made.classes)
     if "inputs" in made.takes:
-        samples = made.translate(_refused(run.reference().inputs, n), labels, seed=seed)
+        inputs, truth = _refused(run.reference().shown, n)
+        samples = made.translate(inputs, labels, seed=seed)
     else:
+        inputs, truth = None, None
         samples = made.sample(n, labels, seed=seed)
     shape = tuple(samples.shape[1:])
     if (folder or out.suffix != ".npz") and len(shape) != 3:
         raise BadInput(f"--out must end in .npz: samples of shape {shape} are no images, got {out}")
-    _write_samples(out, folder, samples, labels, made.classes)
+    _write_samples(out, folder, samples, labels, made.classes, inputs, truth)
     print(f"{n} samples of shape {shape} in {_line(out)}")
     if labels is not None:
         asked = dict.fromkeys(labels.tolist())
@@ -523,7 +536,7 @@ def _one_label(text: str | None, made: Generator) -> int | None:
     """The number of the class that pictures are to be translated into."""
     if text is None and made.classes:
         raise BadInput(f"--label must say into which class to translate; choose one of: {', '.join(made.classes)}")
-    named = _refused(_labels, text, made)
+    named = _labels(text, made, "--label")
     found = _refused(spread_labels, named, 1, made.classes)
     if named is not None and len(named) > 1:
         raise BadInput(f"--label must be one class, got {text!r}")
@@ -534,6 +547,8 @@ def _must_be_a_new_folder(out: Path, place: Path) -> None:
     """Refuse an `out` that holds anything, cannot be written, or lies among the pictures at `place`."""
     if out.exists() and (not out.is_dir() or _refused(os.listdir, out)):
         raise BadInput(f"--out {out} must be a new or empty folder")
+    if not out.exists() and out.suffix.lower() in data.files.SUFFIXES:
+        raise BadInput(f"--out {out} must be a folder, into which pictures are written under their own names")
     if place.is_dir() and place.resolve() in (out.resolve(), *out.resolve().parents):
         raise BadInput(f"--out {out} lies within {place}, and would be among the pictures: choose a folder beside it")
     _must_be_writable(out)
@@ -557,11 +572,13 @@ def _must_be_writable(out: Path) -> None:
         raise BadInput(f"--out {out} cannot be written: its folder must exist and be writable")
 
 
-def _labels(text: str | None, made: Generator) -> list[int | str] | None:
+def _labels(text: str | None, made: Generator, option: str = "--labels") -> list[int | str] | None:
     """The classes asked for, by name, or by number where no class is called by a number. Names may hold commas, and be
     written in capitals or not where that leaves one."""
-    if text is None or not made.classes:
-        return None if text is None else [text]
+    if text is None:
+        return None
+    if not made.classes:
+        raise BadInput(f"{option} must be left out: its generator is not conditional, got {text!r}")
     found: list[int | str] = []
     numbers = [] if any(name.isdecimal() for name in made.classes) else [str(k) for k in range(len(made.classes))]
     known = {*made.classes, *numbers}
@@ -573,23 +590,35 @@ def _labels(text: str | None, made: Generator) -> list[int | str] | None:
         meant = {one: one if one in known else folded.get(one.casefold()) for one in joined}
         one = max((one for one, name in meant.items() if name is not None), key=len, default=parts[0].strip())
         if (name := meant[one]) is None:
-            raise BadInput(f"--labels={one!r} is not known; choose one of: {', '.join(made.classes)}")
+            raise BadInput(f"{option}={one!r} is not known; choose one of: {', '.join(made.classes)}")
         found.append(name if name in made.classes else int(name))
         parts = parts[joined[one] :]
     return found
 
 
-def _write_samples(out: Path, folder: bool, samples: Tensor, labels: Tensor | None, classes: tuple[str, ...]) -> None:
+def _write_samples(
+    out: Path,
+    folder: bool,
+    samples: Tensor,
+    labels: Tensor | None,
+    classes: tuple[str, ...],
+    inputs: Tensor | None = None,
+    truth: Tensor | None = None,
+) -> None:
     """As the name of `out` asks: an archive, a sheet, or a folder of pictures; whole or not at all."""
     arrays = {"samples": as_bytes(samples) if samples.dim() == 4 else samples.numpy()}
     if labels is not None:
         arrays |= {"labels": labels.numpy(), "classes": np.array(classes)}
+    if inputs is not None:
+        arrays["inputs"] = as_bytes(inputs) if inputs.dim() == 4 else inputs.numpy()
     if out.suffix == ".npz" and not folder:
         file = io.BytesIO()
         np.savez_compressed(file, allow_pickle=False, **arrays)
         write(out, file.getvalue())
     elif out.suffix == ".png" and not folder:
-        write(out, png(sheet(arrays["samples"], max(8, int(len(samples) ** 0.5)))))
+        columns = max(8, int(len(samples) ** 0.5))
+        of = sheet(arrays["samples"], columns) if inputs is None else translations(inputs, samples, truth, columns)
+        write(out, png(of))
     else:
         out.mkdir(exist_ok=True)
         for i, image in enumerate(arrays["samples"]):
@@ -638,4 +667,6 @@ def _export(options: argparse.Namespace) -> int:
     made, step = Run(Path(options.run)).generator("best" if options.best else "last", options.network)
     export.onnx(made, out)
     print(f"the generator{'' if step is None else f' of round {step}'} is in {out}")
+    if "inputs" in made.takes:
+        print(f"its inputs: (N, {', '.join(map(str, made.shape))}), pictures of the size that the run learned from")
     return 0

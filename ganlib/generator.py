@@ -154,7 +154,10 @@ class Generator:
             raise ValueError("this generator makes its samples from latents alone: use sample(n)")
         if not isinstance(inputs, Tensor) or not inputs.is_floating_point() or inputs.dim() < 2 or not len(inputs):
             got = f"{inputs.dtype} {tuple(inputs.shape)}" if isinstance(inputs, Tensor) else type(inputs).__name__
-            raise TypeError(f"inputs must be a float tensor (N, …) with N > 0, got {got}")
+            raise TypeError(
+                f"inputs must be a float tensor (N, …) with N > 0, got {got}; pictures are "
+                f"taken by translate.Translator(generator), as data.picture(FILE) reads them"
+            )
         if inputs.device.type == "cpu":  # elsewhere the answer would have to be waited for
             all_finite("inputs", inputs)
             low, high = (float(edge) for edge in inputs.aminmax())

@@ -198,7 +198,8 @@ def build(settings: Settings, *, device: str | None = None, precision: str | Non
     elif settings.game == "conditional_gan":
         if getattr(source, "y", None) is None:
             raise ValueError(
-                f"data {settings.data!r} have no labels: game='conditional_gan' needs them, game='gan' does not"
+                f"data {settings.data!r} have no labels: game='conditional_gan' needs them, "
+                f"a folder for each class; game='gan' does not"
             )
         classes = len(source.classes)
     shape = source.draw(1, torch.Generator())[0].shape[1:] if hasattr(source, "draw") else torch.Size([source.dim])
@@ -436,7 +437,9 @@ def _line_up(settings: Settings, source: Any, device: str | None, precision: str
     assert settings.game is not None
     labels = getattr(source, "y", None) is not None
     if settings.game in ("ac_gan", "star_gan") and not labels:
-        raise ValueError(f"data {settings.data!r} have no labels: game={settings.game!r} needs them")
+        raise ValueError(
+            f"data {settings.data!r} have no labels: game={settings.game!r} needs them, a folder for each class"
+        )
     if settings.loss is not None and settings.game in ("vae", "eb_gan"):
         raise ValueError(f"loss={settings.loss!r}: game={settings.game!r} has a loss of its own; leave it out")
     drawn = data.source(source).draw(1, torch.Generator())

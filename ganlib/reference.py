@@ -71,7 +71,7 @@ class Reference:
         found.held_out = test is not None
         if "inputs" in made.takes:
             found._keep_inputs(source if test is None else test)
-        if kind != "digits" and "targets" not in found.arrays:
+        if kind != "digits" and not found._judged_by_truth:
             found._measure(source, test)
         return found
 
@@ -79,7 +79,7 @@ class Reference:
         inputs = pictures.inputs if isinstance(pictures, data.Pairs) else pictures.x
         count = max(16, min(1000, 2**23 // inputs[0].numel()))
         self.arrays["inputs"] = inputs[:count].numpy()
-        if self.held_out and isinstance(pictures, data.Pairs) and pictures.paired:
+        if isinstance(pictures, data.Pairs) and pictures.paired:
             self.arrays["targets"] = pictures.targets[:count].numpy()
 
     def _measure(self, source: data.Dataset | data.Pairs, test: data.Dataset | data.Pairs | None) -> None:
@@ -121,7 +121,27 @@ class Reference:
         """
         if "inputs" not in self.arrays:
             raise ValueError("its folder keeps no images to translate: use translate(inputs) in Python")
-        kept = torch.from_numpy(self.arrays["inputs"])
+        return self._kept("inputs", n)
+
+    def shown(self, n: int) -> tuple[Tensor, Tensor | None]:
+        """n of the kept inputs in turn, (n, …) in [-1, 1], and what they should become, likewise, where it is known.
+
+        Raises:
+            ValueError: none were kept.
+        """
+        return self.inputs(n), self._kept("targets", n) if self.paired else None
+
+    @property
+    def paired(self) -> bool:
+        """Whether the kept inputs have their truth beside them."""
+        return "targets" in self.arrays
+
+    @property
+    def _judged_by_truth(self) -> bool:
+        return self.paired and self.held_out
+
+    def _kept(self, name: str, n: int) -> Tensor:
+        kept = torch.from_numpy(self.arrays[name])
         kept = kept[torch.arange(n) % len(kept)]
         return kept.float() / 127.5 - 1 if kept.dtype == torch.uint8 else kept
 
@@ -142,7 +162,7 @@ class Reference:
         if self.kind == "density":
             return self._modes(made)
         found: dict[str, float] = {}
-        if "targets" in self.arrays:
+        if self._judged_by_truth:
             truth = torch.from_numpy(self.arrays["targets"]) / 255
             made_of = made.translate(self.inputs(len(truth)))
             found["pixel_error"] = ((made_of + 1) / 2 - truth).abs().mean().item()

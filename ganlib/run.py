@@ -4,7 +4,7 @@ settings.json        what was asked for, the digest of the data, and whether the
 last.safetensors     the game as it is; `ganlib.load` needs nothing else. best.safetensors: where a distance is measured
 reference.npz        what `ganlib evaluate` compares with
 history.csv          the losses of every round
-samples.png          of images: samples of the same latents, drawn at each save
+samples.png          of images: samples of the same latents, drawn at each save; of translations, below their inputs
 metrics.json         what `ganlib evaluate` found last, and under "others" on the other split or in other features
 .lock                held by the process that trains
 """
@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import checkpoint, compute, generator
@@ -37,7 +38,7 @@ from .reference import Reference
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["Record", "Run", "RunError", "as_bytes", "picture", "png", "sheet", "write"]
+__all__ = ["Record", "Run", "RunError", "as_bytes", "picture", "png", "sheet", "translations", "write"]
 
 
 class RunError(ValueError):
@@ -252,18 +253,23 @@ class Record:
     Attributes:
         run: the run.
         save_every: rounds between two saves.
-        measure: of a game, what is to be lowest at its best; or None.
+        reference: what the run is judged by; it keeps the images that a game which translates is shown on.
         measure_every: rounds between two measurements.
         say: where lines go.
     """
 
     run: Run
     save_every: int
-    measure: Callable[[Game], float] | None = None
+    reference: Reference | None = None
     measure_every: int = 500
     say: Callable[[str], None] = print
     _told: tuple[int, float] = (0, 0.0)
     _columns: list[str] = field(default_factory=list)
+
+    @property
+    def measure(self) -> Callable[[Game], float] | None:
+        """Of a game, what is to be lowest at its best; or None."""
+        return None if self.reference is None else self.reference.measure
 
     def begin(self, game: Game) -> None:
         """From here on: what the run has played already is told no more."""
@@ -297,13 +303,19 @@ class Record:
         self._columns = columns
 
     def draw(self, game: Game) -> bool:
-        """Write samples.png, always of the same latents (and classes, a column each); False if they are no images."""
+        """Write samples.png, always of the same latents (and classes, a column each; and inputs, see `translations`);
+        False if they are no images."""
         shape = game.source.draw(1, torch.Generator()).real.shape[1:]
         if len(shape) != 3:
             return False
-        columns = _columns(len(game.snapshot().classes))
-        samples = game.sample(columns * (8 if shape[1] <= 64 else 4), seed=0)
-        write(self.run.folder / "samples.png", png(sheet(as_bytes(samples), columns)))
+        made = game.snapshot()
+        columns, rows = _columns(len(made.classes)), 8 if shape[1] <= 64 else 4
+        if self.reference is not None and "inputs" in made.takes:
+            inputs, truth = self.reference.shown(columns * (rows // (3 if self.reference.paired else 2)))
+            drawn = translations(inputs, made.translate(inputs, seed=0), truth, columns)
+        else:
+            drawn = sheet(as_bytes(game.sample(columns * rows, seed=0)), columns)
+        write(self.run.folder / "samples.png", png(drawn))
         return True
 
 
@@ -336,6 +348,31 @@ def sheet(images: np.ndarray, columns: int = 8) -> Image.Image:
     canvas[:n, :, 1:-1, 1:-1] = images
     lines = canvas.reshape(rows, columns, channels, height, width).transpose(2, 0, 3, 1, 4)
     return picture(lines.reshape(channels, rows * height, columns * width))
+
+
+def translations(inputs: Tensor, answers: Tensor, truth: Tensor | None = None, columns: int = 8) -> Image.Image:
+    """A sheet of rows of inputs, below each its answers, and below these the truth, where it is known.
+
+    Args:
+        inputs: images (N, C, H, W) in [-1, 1]; drawn as large as the answers, pixel by pixel.
+        answers: what was made of them, images (N, C, H, W) in [-1, 1].
+        truth: what should have been made of them, likewise, or None.
+        columns: how many stand side by side.
+    """
+    from PIL import Image
+
+    kinds = [F.interpolate(inputs, answers.shape[2:]), answers, *([] if truth is None else [truth])]
+    channels = max(images.shape[1] for images in kinds)
+    alike = [as_bytes(images.expand(-1, channels, -1, -1)) for images in kinds]
+    parts = []
+    for start in range(0, len(inputs), columns):
+        some = [images[start : start + columns] for images in alike]
+        parts.append(sheet(np.concatenate(some), len(some[0])))
+    high, gap = parts[0].height, 8
+    canvas = Image.new(parts[0].mode, (parts[0].width, len(parts) * (high + gap) - gap), "white")
+    for i, part in enumerate(parts):
+        canvas.paste(part, (0, i * (high + gap)))
+    return canvas
 
 
 def png(image: Image.Image) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,31 +53,27 @@ class Pictures:
         folder, names, left_out = files.listed(place)
         files.stems_of(folder, names)
         seen = [*files.each_upright(folder, names, _look)]
-        counts = [
-            (sum(found.turned for found in seen), "turned upright by their EXIF orientation"),
-            (sum(found.transparent for found in seen), "put on white where they are transparent"),
-            (sum(found.moving for found in seen), "moving: of these, the first frame"),
-        ]
-        done = [f"{count} {what}" for count, what in counts if count]
+        done = Counter[str]()
+        for found in seen:
+            files.tally(done, *found.done)
         coloured = tuple(name for name, found in zip(names, seen, strict=True) if found.coloured)
-        return cls(folder, tuple(names), tuple(found.size for found in seen), coloured, (*left_out, *done))
+        return cls(folder, tuple(names), tuple(found.size for found in seen), coloured, (*left_out, *files.said(done)))
 
 
 @dataclass(frozen=True)
 class _Seen:
     size: tuple[int, int]
     coloured: bool
-    turned: bool
-    transparent: bool
-    moving: bool
+    done: tuple[bool, bool, int | None, bool]
 
 
 def _look(_: Path, found: files.Picture) -> _Seen:
-    image = found.image
-    if coloured := image.mode != "L":
-        shades = np.asarray(image)
-        coloured = bool((shades != shades[..., :1]).any())
-    return _Seen(image.size, coloured, found.turned, found.transparent, found.moving)
+    return _Seen(found.image.size, _coloured(found.image), found[1:])
+
+
+def _coloured(image: Image.Image) -> bool:
+    shades = np.asarray(image)
+    return shades.ndim == 3 and bool((shades != shades[..., :1]).any())
 
 
 @dataclass(frozen=True)
@@ -164,7 +161,14 @@ class Translator:
             answers: how many, of a generator with latents or noise.
             label: the class that is asked for, of a conditional one.
             seed: of latents and noise.
+
+        Raises:
+            ValueError: it has colours, and the generator learned from grey pictures; or it is too small.
         """
+        if self.channels == 1 and _coloured(image):
+            raise ValueError("the run learned from grey pictures, and this one has colours")
+        if self.any_size and self.size is None and min(image.size) < self._least:
+            raise ValueError(f"a picture must have at least {self._least} pixels a side, got {image.size}")
         if not self.any_size:
             height, width = self.learned
         elif self.size is None:

@@ -119,7 +119,9 @@ def test_exif_orientation_is_applied(tmp_path: Path, ending: str) -> None:
     bright = loaded.x.float().mean(1)
     assert (bright[:, 2:8, 2:8].mean((1, 2)) > 150).all(), bright[:, 5, 5]
     assert (bright[:, 20:].mean((1, 2)) < 20).all() and (bright[:, :8, 13:].mean((1, 2)) < 20).all()
-    assert loaded.notes == ("7 train, 1 held out", "20×30", "7 turned upright by their EXIF orientation")
+    copies = [note for note in loaded.notes if "the same as another in every pixel" in note]
+    turned = ("7 train, 1 held out", "20×30", "7 turned upright by their EXIF orientation")
+    assert loaded.notes == (*turned, *copies) and len(copies) <= 1
 
 
 def test_transparent_becomes_white(tmp_path: Path) -> None:
@@ -523,6 +525,9 @@ def test_two_in_one_picture_are_to_be_cut_first(tmp_path: Path) -> None:
         ValueError, match="inputs holds none; they lie in it itself: of those that hold input and target"
     ):
         data.load_pairs(tmp_path)
+    flat(tmp_path / "train" / "0.jpg", size=(64, 32))
+    with pytest.raises(ValueError, match="holds pictures in train: of those that hold input and target"):
+        data.load_pairs(tmp_path)
 
 
 def test_the_two_of_a_pair_show_the_same_part(tmp_path: Path) -> None:
@@ -540,6 +545,55 @@ def test_the_two_of_a_pair_show_the_same_part(tmp_path: Path) -> None:
     turned[0x0112] = 6
     flat(tmp_path / "inputs" / "1.png", size=(60, 80), exif=turned)
     assert len(data.load_pairs(tmp_path, "all")) == 2, "as they stand upright"
+
+
+@pytest.mark.parametrize(
+    ("orientation", "size", "partner", "said"),
+    [
+        (6, (80, 60), (60, 80), None),  # made from the upright one: no other proportions would fit
+        (6, (80, 60), (80, 60), "refused"),
+        (6, (60, 60), (60, 60), "doubtful"),
+        (3, (80, 60), (80, 60), "doubtful"),
+        (1, (80, 60), (80, 60), None),
+    ],
+)
+@pytest.mark.parametrize("turned", ["inputs", "targets"])
+def test_pairs_of_which_exif_turns_one_alone(
+    tmp_path: Path, orientation: int, size: tuple[int, int], partner: tuple[int, int], said: str | None, turned: str
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    other = "targets" if turned == "inputs" else "inputs"
+    for i in range(2):
+        flat(tmp_path / turned / f"{i}.jpg", i, size, exif=exif)
+        flat(tmp_path / other / f"{i}.png", i, partner)
+    if said == "refused":
+        with pytest.raises(ValueError, match=r"only one of them is turned by its EXIF.*data.picture\('0.jpg'"):
+            data.load_pairs(tmp_path)
+        return
+    notes = [note for note in data.load_pairs(tmp_path).notes if "EXIF turns one alone" in note]
+    assert len(notes) == (said == "doubtful") and all("alone: 2 (0." in note for note in notes)
+    assert not [note for note in data.load_pairs(tmp_path, paired=False).notes if "turns one alone" in note]
+
+
+def test_copies_are_counted(tmp_path: Path) -> None:
+    for i in range(6):
+        ramp = np.arange(256, dtype=np.uint8).reshape(16, 16) // (1 + i // 2)  # each twice
+        Image.fromarray(ramp).save(tmp_path / f"{i}.png")
+    assert every(tmp_path).notes[-1].startswith("3 the same as another in every pixel: copies may be trained on")
+
+
+def test_a_folder_above_the_two_is_told_which_is_meant(tmp_path: Path) -> None:
+    for side in ("map", "photo"):
+        flat(tmp_path / "mine" / side / "0.png")
+    flat(tmp_path / "others" / "0.png")
+    flat(tmp_path / "more" / "0.png")
+    with pytest.raises(ValueError, match=r"map holds none; meant is probably .*/mine$"):
+        data.load_pairs(tmp_path, folders=("map", "photo"))
+    for side in ("map", "photo"):
+        flat(tmp_path / "his" / side / "0.png")
+    with pytest.raises(ValueError, match=r"meant is probably .*/his or .*/mine$"):
+        data.load_pairs(tmp_path, folders=("map", "photo"))
 
 
 @pytest.mark.parametrize("game", ["pix2pix", "bicycle_gan", "cycle_gan"])

@@ -246,6 +246,32 @@ def test_the_second_of_two_is_refused_and_a_killed_one_leaves_nothing_in_the_way
     assert run(*command) == 0
 
 
+def test_fewer_rounds_than_were_played_are_refused_of_a_stopped_run_too(tmp_path: Path, flat: Path, capsys):
+    assert run("train", flat, "--steps", 2, "--out", tmp_path / "r") == 0
+    settings = tmp_path / "r" / "settings.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"finished": False, "until": {"steps": 9}}))
+    capsys.readouterr()
+    assert run("train", flat, "--resume", "--steps", 1, "--out", tmp_path / "r") == 2
+    assert "has played 2 rounds already: --steps must be above that, got 1" in capsys.readouterr().err
+    assert run("train", flat, "--resume", "--steps", 2, "--out", tmp_path / "r") == 0, "it was stopped at its end"
+
+
+def test_rounds_that_a_second_ctrl_c_lost_are_said(tmp_path: Path, flat: Path, monkeypatch, capsys):
+    save, saves = Game.save, []
+
+    def interrupted(game: Game, *where: object) -> Path:
+        saves.append(game.step)
+        if game.step:
+            raise KeyboardInterrupt
+        return save(game, *where)
+
+    monkeypatch.setattr(Game, "save", interrupted)
+    assert run("train", flat, "--steps", 2, "--out", tmp_path / "r") == 130
+    assert "stopped after round 2, of which 0 are kept: the last save was interrupted" in capsys.readouterr().err
+    monkeypatch.setattr(Game, "save", save)
+    assert run("train", flat, "--resume", "--out", tmp_path / "r") == 0 and saves == [0, 2]
+
+
 def test_the_second_of_two_resumes_is_refused(tmp_path: Path, flat: Path, capsys):
     assert run("train", flat, "--steps", 2, "--out", tmp_path / "r") == 0
     before = weights(tmp_path / "r")

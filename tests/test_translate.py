@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 import ganlib
-from ganlib import cli, recipes, translate
+from ganlib import cli, data, export, recipes, translate
 from ganlib.run import as_bytes
 
 from .test_own_pictures import flat
@@ -43,7 +43,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             drawn(place / "grey" / side / f"{i}.png", i, (23, 20), mode)
             drawn(place / "colour" / side / f"{i}.png", i, (23, 20))
             drawn(place / "classes" / side / f"{i}.png", i, (23, 20))
-    for game, data, steps in (
+    for game, source, steps in (
         ("pix2pix", "colour", 1),
         ("bicycle_gan", "colour", 2),
         ("cycle_gan", "grey", 1),
@@ -52,11 +52,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("esr_gan", "grey/inputs", 1),
         ("gan", "ring", 1),
     ):
-        name = data if data == "ring" else place / data
-        size = [] if data == "ring" else ["--size", 16]
+        name = source if source == "ring" else place / source
+        size = [] if source == "ring" else ["--size", 16]
         assert run("train", name, "--game", game, *size, "--steps", steps, "--batch", 4, "--out", place / game) == 0
-    for data in ("grey", "colour", "classes"):
-        shutil.rmtree(place / data)
+    for source in ("grey", "colour", "classes"):
+        shutil.rmtree(place / source)
     return place
 
 
@@ -99,7 +99,7 @@ def test_a_folder_of_pictures_is_translated(
     assert capsys.readouterr().out.splitlines() == [
         "pictures: 1 file skipped: 1 .txt",
         "pictures: 1 turned upright by their EXIF orientation",
-        "pictures: 1 put on white where they are transparent",
+        "pictures: 1 transparent picture put on white",
         f"4 pictures, {said}",
         f"4 pictures in {out}",
     ]
@@ -305,3 +305,87 @@ def test_the_command_says_what_it_wants(capsys: Any):
     said = " ".join(capsys.readouterr().out.split())
     for words in ("each picture at its own size", "a new or empty folder", "--back", "--label NAME"):
         assert words in said
+
+
+def cells(path: Path, side: int) -> list[np.ndarray]:
+    """The rows of a sheet's groups, each (columns, C, side, side), by where their white lines must stand."""
+    shades = np.asarray(Image.open(path).convert("RGB")).astype(int)
+    rows, top = [], 0
+    while top < len(shades):
+        if (shades[top : top + 8] == 255).all():  # the gap between two groups
+            top += 8
+        row = shades[top + 1 : top + 1 + side]
+        rows.append(np.stack([row[:, x + 1 : x + 1 + side] for x in range(0, row.shape[1], side + 2)]))
+        top += side + 2
+    return rows
+
+
+def test_a_sheet_of_translations_shows_inputs_answers_and_truth(tmp_path: Path):
+    for i in range(15):
+        drawn(tmp_path / "pairs" / "inputs" / f"{i}.png", i, (16, 16), "L")
+        drawn(tmp_path / "pairs" / "targets" / f"{i}.png", 50 + i, (16, 16))
+    asked = ["train", tmp_path / "pairs", "--game", "pix2pix", "--steps", 1, "--size", 16, "--out", tmp_path / "run"]
+    assert run(*asked) == 0
+    held_out = data.load_pairs(tmp_path / "pairs", "test")
+    made = ganlib.load(tmp_path / "run").translate(torch.cat([held_out.inputs] * 6)[:16] / 127.5 - 1)
+    for name, n in (("run/samples.png", 16), ("few.png", 10)):
+        if name == "few.png":
+            assert run("sample", tmp_path / "run", "-n", n, "--out", tmp_path / name) == 0
+        seen = cells(tmp_path / name, 16)
+        assert len(seen) == 6, "two groups of three rows"
+        for i in range(n):
+            one, answer, truth = (seen[3 * (i // 8) + k][i % 8].transpose(2, 0, 1) for k in range(3))
+            assert (one == held_out.inputs[i % 3].numpy()).all() and (truth == held_out.targets[i % 3].numpy()).all()
+            if n == 16:  # with fewer, the noise of Dropout is another
+                assert abs(answer - as_bytes(made)[i]).max() <= 1
+    assert run("sample", tmp_path / "run", "-n", 4, "--out", tmp_path / "a.npz") == 0
+    with np.load(tmp_path / "a.npz") as arrays:
+        assert set(arrays) == {"samples", "inputs"} and (arrays["inputs"][3] == held_out.inputs[0].numpy()).all()
+
+
+def test_a_sheet_of_translations_without_truth_and_of_enlargements(runs: Path):
+    for game, rows, side in (("cycle_gan", 8, 16), ("star_gan", 8, 16), ("sr_gan", 6, 16), ("bicycle_gan", 6, 16)):
+        seen = cells(runs / game / "samples.png", side)
+        assert len(seen) == rows and len(seen[0]) == 8, game
+    one, truth = (cells(runs / "sr_gan" / "samples.png", 16)[k][0] for k in (0, 2))
+    assert (one[::2, ::2] == one[1::2, 1::2]).all() and abs(one - truth).mean() < abs(one - truth[::-1]).mean()
+
+
+def test_what_nobody_meant_is_refused_by_its_option(runs: Path, pictures: Path, capsys: Any):
+    place = pictures.parent
+    for asked, why in (
+        (["translate", runs / "sr_gan", pictures / "a.png", "--out", place / "b.PNG"], "b.PNG must be a folder"),
+        (["translate", runs / "sr_gan", pictures, "--out", place / "o", "--label", "x"], "--label must be left out"),
+        (["translate", runs / "star_gan", pictures, "--out", place / "o", "--label", "x"], "--label='x' is not known"),
+        (["sample", runs / "sr_gan", "-n", 2, "--out", place / "o.png", "--labels", "x"], "--labels must be left out"),
+    ):
+        assert run(*asked) == 2
+        assert why in capsys.readouterr().err
+
+
+def test_dark_16_bit_pictures_are_said_as_in_training(runs: Path, tmp_path: Path, capsys: Any):
+    tmp_path.joinpath("mine").mkdir()
+    Image.fromarray(np.full((16, 16), 4000, np.uint16)).save(tmp_path / "mine" / "a.png")
+    assert run("translate", runs / "sr_gan", tmp_path / "mine", "--out", tmp_path / "out") == 0
+    assert "(up to 4000) divided by 257, which makes them dark" in capsys.readouterr().out
+
+
+def test_in_python_a_picture_is_read_as_by_the_command(runs: Path, pictures: Path):
+    grey = translate.Translator(ganlib.load(runs / "cycle_gan"))
+    assert grey(data.picture(pictures / "c.png")).shape == (1, 3, 16, 16), "grey, though read as RGB"
+    with pytest.raises(ValueError, match="learned from grey pictures, and this one has colours"):
+        grey(data.picture(pictures / "a.png"))
+    with pytest.raises(ValueError, match=r"at least 8 pixels a side, got \(7, 30\)"):
+        grey(Image.new("L", (7, 30)))
+    with pytest.raises(TypeError, match="pictures are taken by translate.Translator"):
+        ganlib.load(runs / "cycle_gan").translate(Image.new("L", (16, 16)))  # type: ignore[arg-type]
+
+
+def test_an_export_says_at_which_size_pictures_are_taken(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+):
+    monkeypatch.setattr(export, "onnx", lambda made, out: out)
+    assert run("export", runs / "sr_gan", "--out", tmp_path / "a.onnx") == 0
+    assert "its inputs: (N, 3, 8, 8), pictures of the size that the run learned from" in capsys.readouterr().out
+    assert run("export", runs / "gan", "--out", tmp_path / "b.onnx") == 0
+    assert "its inputs" not in capsys.readouterr().out

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = (".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 #: What systems leave in folders, beside names that begin with a dot.
 _SYSTEM = {"@eadir", "__macosx", "__pycache__", "$recycle.bin", "lost+found", "thumbs.db", "desktop.ini"}
 _CACHED_FROM = 1_000_000  # bytes of files: less is decoded as fast as it is found
@@ -73,7 +73,7 @@ def folder_of_images(folder: Path, split: str, size: Size, root: Path) -> Read:
     too_low = _too_low(folder, 1, len(names), lower)
     if not names:
         raise ValueError(
-            f"{folder} holds no images; looked for {', '.join(_SUFFIXES)}, there and one level below"
+            f"{folder} holds no images; looked for {', '.join(SUFFIXES)}, there and one level below"
             + "".join(f" ({note})" for note in _skipped(skipped))
         )
     (x, kept, counts), notes = _split(folder, names, y, split, size, root)
@@ -128,6 +128,7 @@ def pairs(
     places = {side: folder / name for side, name in zip(("inputs", "targets"), called, strict=True)}
     sides: dict[str, list[str]] = {}
     lower: dict[str, list[str]] = {}
+    notes: list[str] = []
     skipped: Counter[str] = Counter()
     if places["inputs"] == places["targets"]:
         raise ValueError(f"{folder}: inputs and targets must be two folders, got {called[0]} for both")
@@ -135,7 +136,7 @@ def pairs(
         if not place.is_dir() or not (found := _pictures(place, skipped)):
             raise ValueError(
                 f"{folder} must hold pictures in two folders, {' and '.join(called)}: "
-                f"{called[side == 'targets']} holds none{_instead(folder)}"
+                f"{called[side == 'targets']} holds none{_instead(folder, called)}"
             )
         sides[side] = found
         lower[side] = _too_low(place, 0, len(found), _lower(place, 0))
@@ -153,9 +154,8 @@ def pairs(
             )
             raise ValueError(f"{folder}: {lacking}; of unpaired pictures, cycle_gan learns")
         sides["targets"] = [stems["targets"][stem] for stem in stems["inputs"]]
-        _must_show_alike(places, sides)
+        notes += _must_show_alike(places, sides)
     parts: dict[str, Tensor] = {}
-    notes = []
     for side, names in sides.items():
         alike = np.zeros(len(names), np.int64)
         (parts[side], _, counts), said = _split(places[side], names, alike, split, size or power_of_two, root)
@@ -190,7 +190,7 @@ def listed(place: Path) -> tuple[Path, list[str], tuple[str, ...]]:
     notes = (*_too_low(place, 0, len(names), _lower(place, 0)), *_skipped(skipped))
     if not names:
         raise ValueError(
-            f"{place} holds no pictures; looked for {', '.join(_SUFFIXES)}" + "".join(f"; {n}" for n in notes)
+            f"{place} holds no pictures; looked for {', '.join(SUFFIXES)}" + "".join(f"; {n}" for n in notes)
         )
     return place, sorted(names, key=_natural), notes
 
@@ -234,28 +234,50 @@ def _first(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + ", …" * (len(names) > most)
 
 
-def _instead(folder: Path) -> str:
+def _instead(folder: Path, called: Sequence[str]) -> str:
     """What a folder holds that was to hold two, and what to do about it."""
     below = [entry for entry in os.scandir(folder) if os.path.isdir(entry) and not _is_system(entry.name)]
+    if both := sorted(e.path for e in below if all(os.path.isdir(os.path.join(e, name)) for name in called)):
+        return f"; meant is probably {' or '.join(both[:3])}"
+    cut = ": of those that hold input and target side by side, cut each in two first"
     held = sorted(entry.name for entry in below if not _is_run(Path(entry)) and _pictures(Path(entry), Counter()))
     if held:
-        two = f": say which is which, as in --inputs {held[0]} --targets {held[1]}" if len(held) > 1 else ""
+        two = f": say which is which, as in --inputs {held[0]} --targets {held[1]}" if len(held) > 1 else cut
         return f"; it holds pictures in {_first(held)}{two}"
     if _pictures(folder, Counter()):
-        return "; they lie in it itself: of those that hold input and target side by side, cut each in two first"
+        return f"; they lie in it itself{cut}"
     return ""
 
 
-def _must_show_alike(places: dict[str, Path], sides: dict[str, list[str]]) -> None:
-    """Refuse pairs of other proportions: their middle squares would not show the same part."""
-    sizes = {side: [*_each(_header, places[side], names)] for side, names in sides.items()}
-    for one, other, name, partner in zip(sizes["inputs"], sizes["targets"], *sides.values(), strict=True):
-        (w, h), (v, g) = one[0], other[0]
-        if abs(w * g - v * h) > max(w, h, v, g, w * g // 100):  # a pixel of rounding, or a hundredth
+def _must_show_alike(places: dict[str, Path], sides: dict[str, list[str]]) -> list[str]:
+    """Refuse pairs of other proportions: their middle squares would not show the same part. A note on those of which
+    EXIF turns one alone, where proportions do not tell whether the other was made from it upright or lying."""
+    seen = {side: [*_each(_header, places[side], names)] for side, names in sides.items()}
+    doubtful = []
+    for one, other, name, partner in zip(seen["inputs"], seen["targets"], *sides.values(), strict=True):
+        (w, h), (v, g) = one.size, other.size
+        one_turned = one.orientation != other.orientation
+        if not _alike(w, h, v, g):
+            why = (
+                f"; only one of them is turned by its EXIF orientation, which PIL leaves out unless asked: make the "
+                f"other from data.picture({str(partner if other.orientation > 1 else name)!r})"
+            )
             raise ValueError(
                 f"{places['inputs'] / name} has {w}×{h} pixels and its target {partner} {v}×{g}: the two of a pair "
-                f"must have the same proportions, so that their middle squares show the same part"
+                f"must have the same proportions, so that their middle squares show the same part" + why * one_turned
             )
+        lying = max(one.orientation, other.orientation) > 4  # else it is turned by half, or mirrored
+        if one_turned and (not lying or _alike(w, h, g, v)):
+            doubtful.append(name)
+    return [
+        f"pairs of which EXIF turns one alone: {len(doubtful)} ({_first(doubtful)}); look whether both show the same: "
+        f"what PIL makes of a picture lies as before, unless data.picture(FILE) read it"
+    ] * bool(doubtful)
+
+
+def _alike(w: int, h: int, v: int, g: int) -> bool:
+    """Whether w×h and v×g are of the same proportions, but for a pixel of rounding or a hundredth."""
+    return abs(w * g - v * h) <= max(w, h, v, g, w * g // 100)
 
 
 def _is_system(name: str) -> bool:
@@ -279,8 +301,8 @@ def _pictures(folder: Path, skipped: Counter[str]) -> list[str]:
     if broken := sum(entry.is_symlink() and not os.path.exists(entry) for entry in seen):
         skipped["linked to nothing"] += broken
     endings = [os.path.splitext(name)[1].lower() for name in names]
-    skipped.update(ending or "without ending" for ending in endings if ending not in _SUFFIXES)
-    return [name for name, ending in zip(names, endings, strict=True) if ending in _SUFFIXES]
+    skipped.update(ending or "without ending" for ending in endings if ending not in SUFFIXES)
+    return [name for name, ending in zip(names, endings, strict=True) if ending in SUFFIXES]
 
 
 def _lower(folder: Path, level: int) -> Counter[Path]:
@@ -328,7 +350,7 @@ def _read_quietly(folder: Path, names: list[str], size: Size, root: Path) -> tup
     if array is not None:
         try:
             _write(array, shape, _decoded(folder, names, shape, seen))
-            notes = (_sized(width, height, sizes), *_said(seen))
+            notes = (_sized(width, height, sizes), *said(seen))
             array.with_suffix(".json").write_text(json.dumps(notes), encoding="utf8")
             return _mapped(array), notes
         except OSError as error:
@@ -337,7 +359,7 @@ def _read_quietly(folder: Path, names: list[str], size: Size, root: Path) -> tup
     x = torch.empty(shape, dtype=torch.uint8)
     for into, pixels in zip(x, _decoded(folder, names, shape, seen), strict=True):
         into.copy_(torch.from_numpy(pixels))
-    return x, (_sized(width, height, sizes), *_said(seen), *late)
+    return x, (_sized(width, height, sizes), *said(seen), *late)
 
 
 def _place(folder: Path, names: list[str], size: Size, root: Path) -> Path | None:
@@ -409,9 +431,9 @@ def _headers(folder: Path, names: list[str], size: Size) -> tuple[tuple[int, int
     """Height and width to bring these pictures to, whether all are grey, and how many there are of each
     (width, height)."""
     sizes, grey = Counter[tuple[int, int]](), True
-    for upright_size, is_grey in _each(_header, folder, names):
-        sizes[upright_size] += 1
-        grey = grey and is_grey
+    for header in _each(_header, folder, names):
+        sizes[header.size] += 1
+        grey = grey and header.grey
     if isinstance(size, int):
         return (size, size), grey, sizes
     if len(sizes) == 1:
@@ -423,15 +445,22 @@ def _headers(folder: Path, names: list[str], size: Size) -> tuple[tuple[int, int
     return (side, side), grey, sizes
 
 
-def _header(path: Path) -> tuple[tuple[int, int], bool]:
-    """(width, height) of a picture that stands upright, and whether it is grey, without its pixels."""
+class _Header(NamedTuple):
+    size: tuple[int, int]
+    """(width, height) upright"""
+    grey: bool
+    orientation: int
+
+
+def _header(path: Path) -> _Header:
+    """Of a picture, without its pixels."""
     from PIL import Image
 
     with Image.open(path) as image:
         _must_have_a_range(image)
         known = image.format != "PNG" or "exif" in image.info  # else it may stand behind the pixels
-        turned = image.format != "TIFF" and known and _orientation(image) in (5, 6, 7, 8)
-        return image.size[::-1] if turned else image.size, image.mode in _GREY
+        turned = _orientation(image) if image.format != "TIFF" and known else 1
+        return _Header(image.size[::-1] if turned in (5, 6, 7, 8) else image.size, image.mode in _GREY, turned)
 
 
 def _decoded(
@@ -442,18 +471,19 @@ def _decoded(
 
     _, channels, height, width = shape
 
-    def decode(path: Path) -> tuple[np.ndarray, bool, bool, int | None, bool]:
+    def decode(path: Path) -> tuple[np.ndarray, tuple[bool, bool, int | None, bool]]:
         with Image.open(path) as file:
             file.draft(None, (2 * width, 2 * height))  # a JPEG is decoded no larger than is needed
             found = upright(file)
-        return pixels(found.image, channels, width, height), *found[1:]
+        return pixels(found.image, channels, width, height), found[1:]
 
-    for decoded, turned, transparent, brightest, moving in _each(decode, folder, names):
-        seen["turned"] += turned
-        seen["transparent"] += transparent
-        seen["moving"] += moving
-        seen["16 bit"] += brightest is not None
-        seen["brightest"] = max(seen["brightest"], brightest or 0)
+    known = set[bytes]()
+    for decoded, done in _each(decode, folder, names):
+        tally(seen, *done)
+        if decoded.min() < decoded.max():  # blank ones are alike without being copies
+            digest = hashlib.sha256(decoded.tobytes()).digest()
+            seen["copies"] += digest in known
+            known.add(digest)
         yield decoded
 
 
@@ -572,13 +602,25 @@ def _sized(width: int, height: int, sizes: Counter[tuple[int, int]]) -> str:
     )
 
 
-def _said(seen: Counter[str]) -> Iterator[str]:
+def tally(seen: Counter[str], turned: bool, transparent: bool, brightest: int | None, moving: bool) -> None:
+    """Count what was done to a picture, which a `Picture` says after its image; `said` puts it into words."""
+    seen["turned"] += turned
+    seen["transparent"] += transparent
+    seen["moving"] += moving
+    seen["16 bit"] += brightest is not None
+    seen["brightest"] = max(seen["brightest"], brightest or 0)
+
+
+def said(seen: Counter[str]) -> Iterator[str]:
+    """What was done to pictures, in words."""
     if seen["turned"]:
         yield f"{seen['turned']} turned upright by their EXIF orientation"
     if seen["transparent"]:
         yield f"{seen['transparent']} transparent picture{'s' * (seen['transparent'] > 1)} put on white"
     if seen["moving"]:
         yield f"{seen['moving']} of several frames, of which the first is taken"
+    if seen["copies"]:
+        yield f"{seen['copies']} the same as another in every pixel: copies may be trained on and held out at once"
     if seen["16 bit"]:
         dark = ", which makes them dark: scale them to 65535 before" if seen["brightest"] < 4096 else ""
         yield f"{seen['16 bit']} of 16-bit grey, their values (up to {seen['brightest']}) divided by 257{dark}"
