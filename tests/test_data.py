@@ -98,6 +98,21 @@ def test_photos_are_patches_and_the_test_is_of_other_pictures() -> None:
         data.load("photos", size=151)
 
 
+def test_galaxies_are_of_two_halves_of_one_sky() -> None:
+    train, test, everything = (data.load("galaxies", split=split, size=48) for split in ("train", "test", "all"))
+    assert train.x.shape == test.x.shape == (1000, 3, 48, 48) and train.y is None
+    assert torch.equal(everything.x, torch.cat([train.x, test.x]))
+    sky = np.asarray(pytest.importorskip("skimage.data").hubble_deep_field())
+    halved = sky.reshape(436, 2, 500, 2, 3).mean((1, 3)).transpose(2, 0, 1)
+    for half, patches in ((halved[..., :250], train.x), (halved[..., 250:], test.x)):
+        windows = np.lib.stride_tricks.sliding_window_view(half, (48, 48), axis=(1, 2))
+        for patch in patches[:3].numpy():
+            corner = np.abs(windows[..., 0, 0] - patch[:, 0, 0, None, None]).max(0) <= 0.51
+            assert any(np.abs(windows[:, row, column] - patch).max() <= 0.51 for row, column in np.argwhere(corner))
+    with pytest.raises(ValueError, match="size must be at most 250 for patches of the test half of hubble.*, got 251"):
+        data.load("galaxies", "test", size=251)
+
+
 def test_the_series_is_el_nino_standardised() -> None:
     table = pytest.importorskip("statsmodels.datasets").elnino.load_pandas().data.to_numpy()
     months = table[:, 1:].ravel()

@@ -60,6 +60,7 @@ def _flowers(split: str, size: int | None) -> Arrays:
 # Patches of photographs.
 
 _PHOTOS = {"train": ("astronaut.png", "chelsea.png", "china.jpg", "rocket.jpg"), "test": ("coffee.png", "flower.jpg")}
+_SKY = "hubble_deep_field.jpg"
 _PATCHES = 1000  # of each picture
 
 
@@ -77,10 +78,23 @@ def _photo(name: str) -> np.ndarray:
 
 
 def _photos(split: str, size: int | None) -> Arrays:
+    names = [*_PHOTOS["train"], *_PHOTOS["test"]] if split == "all" else _PHOTOS[split]
+    return _cut({name: _photo(name) for name in names}, size)
+
+
+def _galaxies(split: str, size: int | None) -> Arrays:
+    """The left half of the sky to train on, the right one for the test."""
+    sky = _photo(_SKY)
+    middle = sky.shape[2] // 2
+    halves = {"train": sky[..., :middle], "test": sky[..., middle:]}
+    return _cut({f"the {name} half of {_SKY}": halves[name] for name in (halves if split == "all" else [split])}, size)
+
+
+def _cut(photos: dict[str, np.ndarray], size: int | None) -> Arrays:
+    """Patches of each photograph, at random places."""
     size = 32 if size is None else size
     patches = []
-    for name in [*_PHOTOS["train"], *_PHOTOS["test"]] if split == "all" else _PHOTOS[split]:
-        photo = _photo(name)
+    for name, photo in photos.items():
         _, height, width = photo.shape
         if size > min(height, width):
             raise ValueError(f"size must be at most {min(height, width)} for patches of {name}, got {size}")
@@ -179,6 +193,11 @@ OFFLINE = {
         _photos,
         "photographs shipped in scikit-image (astronaut, chelsea, coffee, rocket) and scikit-learn (china, flower)",
         "public domain and CC0 (scikit-image's), CC BY 2.0 (scikit-learn's)",
+    ),
+    "galaxies": _Offline(
+        _galaxies,
+        "the Hubble Deep Field (NASA, 1995), as shipped in scikit-image",
+        "public domain",
     ),
     "scenes": _Offline(_scenes, "landscapes drawn by ganlib.data.scenes", "MIT, like the code"),
     "series": _Offline(
