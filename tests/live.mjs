@@ -1,5 +1,5 @@
 // Runs generator.js in headless Chromium. Standard input: {browser, axe, script, style, cases: [{name, network, weights, names, alt, samples:
-// [[z, label]], times, play}]}; standard output, by name: {images, ms, played: [{what, z, label, pixels}], axe, overflow}.
+// [[z, label]] or of a translator [[z, label, image]], times, play}]}; standard output, by name: {images, ms, played: [{what, z, label, pixels}], axe, overflow}.
 import { chromium } from "playwright-core";
 import fs from "fs";
 
@@ -20,11 +20,12 @@ await page.evaluate(async script => {
 // Every sample, and the shortest of several times.
 const compute = ({ network, weights, samples, times }) => {
   const net = lib.prepare(network, view(weights));
-  const images = samples.map(([z, label]) => Array.from(lib.forward(net, z, label)));
+  const make = (z, label, image) => image ? lib.run(net, { ...image, data: Float32Array.from(image.data) }, { z, label }).data : lib.forward(net, z, label);
+  const images = samples.map(sample => Array.from(make(...sample)));
   let ms = Infinity;
   for (let i = 0; i < times; i++) {
     const start = performance.now();
-    lib.forward(net, ...samples[i % samples.length]);
+    make(...samples[i % samples.length]);
     ms = Math.min(ms, performance.now() - start);
   }
   return { images, ms };

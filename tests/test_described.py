@@ -78,6 +78,7 @@ CASES: list[tuple[Callable[[], nn.Module], Callable[[], tuple[Tensor, ...]]]] = 
     (lambda: nets.DomainDiscriminator(16, 1, width=2), lambda: (images(),)),
     (lambda: nets.ResidualGenerator(1, width=2, blocks=1, classes=3), lambda: (images(), classes())),
     (lambda: nets.SuperResolutionGenerator(channels=1, width=2, blocks=1, block="rrdb"), lambda: (images(),)),
+    (lambda: nets.ResidualUpsampler(3, 1, width=2, depth=2), lambda: (images(),)),
     (lambda: nets.ImagePool((1, 16, 16), size=3), tuple),  # it is not called
 ]
 

@@ -77,13 +77,9 @@ def used(**changes: Any) -> dict[str, Any]:
         "drawn": {"live": True},
         "spilled": {"live": []},
         "keys": {"live, class": [True, True]},
-        "set": ["200", "7"],
+        "set": lab.SET,
     }
-    return (
-        well
-        | {"used": ["0", "3"], "heard": "heard 0 3", "again": ["200", "7"], "troubles": [], "outside": []}
-        | changes
-    )
+    return well | {"used": ["0", "3"], "heard": "heard 0 3", "again": lab.SET, "troubles": [], "outside": []} | changes
 
 
 @pytest.mark.parametrize(

@@ -137,9 +137,28 @@ def test_super_resolution_multiplies_the_sides(block: str, factor: int):
     assert has_batch_norm == (block == "residual")
 
 
+@pytest.mark.parametrize("factor", [2, 3])
+def test_the_residual_upsampler_starts_as_bicubic_and_learns(factor: int):
+    torch.manual_seed(0)
+    net, x = nets.ResidualUpsampler(factor, 1, width=4, depth=3), images(channels=1, side=6)
+    bicubic = F.interpolate(x, size=(6 * factor, 6 * factor), mode="bicubic", align_corners=False)
+    assert torch.equal(net(x), bicubic)
+    assert sum(isinstance(m, nn.Conv2d) for m in net.modules()) == 3
+    (net(x) - bicubic.flip(3)).square().mean().backward()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            assert parameter.grad is not None
+            parameter -= parameter.grad
+    assert (net(x) - bicubic).abs().max() > 1e-3
+    with pytest.raises(ValueError, match=r"images must have shape \(N, 1, H, W\), got \(2, 3, 16, 16\)"):
+        net(images())
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: nets.ResidualUpsampler(1), "factor must be a whole number of at least 2, got 1"),
+        (lambda: nets.ResidualUpsampler(depth=1), "depth must be a whole number of at least 2, got 1"),
         (lambda: nets.UNet(28), "size must be a power of two of at least 8, got 28"),
         (lambda: nets.UNet(32, dropout=1.0), "dropout must be at least 0 and below 1, got 1.0"),
         (lambda: nets.DomainDiscriminator(4), "size must be a power of two of at least 8, got 4"),

@@ -105,12 +105,14 @@ async function play(file) {
   await page.getByRole("menuitem", { name: "Run", exact: true }).click();
   await page.getByRole("menuitem", { name: "Run All Cells", exact: true }).click();
   const cell = i => page.locator(".jp-Notebook .jp-CodeCell").nth(i);
-  const said = cell(5).locator(".jp-OutputArea-output");
+  const said = cell(8).locator(".jp-OutputArea-output");
   await said.filter({ hasText: "heard" }).waitFor({ timeout: 40000 });
 
-  const boxes = { scrubber: cell(1).locator(".jp-OutputArea-output .jupyter-widgets").first(), live: cell(2).locator(".ganlib-live"), laboratory: cell(3).locator(".ganlib-laboratory"), quiz: cell(4).locator(".ganlib-quiz") };
+  const boxes = { scrubber: cell(1).locator(".jp-OutputArea-output .jupyter-widgets").first(), live: cell(2).locator(".ganlib-live"), laboratory: cell(3).locator(".ganlib-laboratory"), quiz: cell(4).locator(".ganlib-quiz"),
+    pad: cell(5).locator(".ganlib-trans"), lamp: cell(6).locator(".ganlib-trans"), mix: cell(7).locator(".ganlib-trans") };
   // What stands for all that a widget shows; live's map draws itself bit by bit and is left out.
-  const parts = { scrubber: "img", live: ".live-picture", laboratory: "canvas, label b", quiz: "img, p:not(:empty), .right, .wrong" };
+  const parts = { scrubber: "img", live: ".live-picture", laboratory: "canvas, label b", quiz: "img, p:not(:empty), .right, .wrong",
+    pad: ".trans-view > canvas", lamp: ".trans-view:first-child canvas, .trans-view:last-child canvas", mix: ".trans-view canvas" };
   const shown = name => boxes[name].evaluate((box, kind) => [...box.querySelectorAll(kind)].filter(e => e.offsetParent)
     .map(e => e.src ?? e.toDataURL?.() ?? e.textContent).join(), parts[name]);
   const still = async name => { // until two looks agree
@@ -127,6 +129,8 @@ async function play(file) {
   const standing = async () => [
     (await boxes.scrubber.locator(".widget-readout").textContent()).trim(),
     (await boxes.live.locator(".live-classes [aria-pressed=true]").textContent()).trim(),
+    (await boxes.pad.getByRole("group", { name: "Translator" }).locator("[aria-pressed=true]").textContent()).trim(),
+    await boxes.mix.getByRole("slider").inputValue(),
   ];
 
   const drawn = {}, spilled = {};
@@ -177,12 +181,18 @@ async function play(file) {
   await page.keyboard.press("Enter");
   await still("quiz");
   keys["quiz, next"] = [(await question()) === "And back?", await inside()];
+  await press("pad", "board", boxes.pad.locator(".pad-board"), "2", "ArrowUp", "ArrowUp", "Space");
+  await press("pad", "die", boxes.pad.locator(".pad-die"), "Enter");
+  await press("pad", "switch", boxes.pad.getByRole("button", { name: "by-day" }), "Space");
+  await press("lamp", "noise", boxes.lamp.getByLabel("Noise on G(x), σ"), ...Array(20).fill("ArrowRight"));
+  await press("lamp", "next", boxes.lamp.getByRole("button", { name: "Next picture" }), "Enter");
+  await press("mix", "slider", boxes.mix.getByRole("slider"), ...Array(20).fill("ArrowRight"));
   for (const name of Object.keys(boxes)) await shoot(name, "after");
 
   // What Python hears of it, and whether it can still set them.
   const used = await standing();
   await said.evaluate(e => { e.textContent = ""; });
-  await cell(5).locator(".jp-InputPrompt").click();
+  await cell(8).locator(".jp-InputPrompt").click();
   await page.keyboard.press("Control+Enter");
   await said.filter({ hasText: "heard" }).waitFor({ timeout: 20000 });
   const heard = (await said.innerText()).trim();

@@ -58,7 +58,8 @@ WIDGETS = (
 sys.path.insert(0, {str(ROOT / "tools")!r})
 import cover_generator
 import matplotlib.pyplot as plt
-from ganlib import plot, widgets
+import torch
+from ganlib import nets, plot, widgets
 
 plot.use_style()
 frames = []
@@ -67,7 +68,17 @@ for height in range(1, 5):
     axes.bar(range(4), [height, 2, 3, 4])
     frames.append(figure)
 box = widgets.scrubber(frames, ["0", "100", "200", "300"], alt="Four bars, the first growing", interval=1000)
-player = widgets.live(cover_generator.read()[0])""",
+player = widgets.live(cover_generator.read()[0])
+torch.manual_seed(0)
+brushes = {{"grey": (128, 128, 128), "white": (255, 255, 255)}}
+drawing = torch.where(torch.arange(1024).view(1, 1, 32, 32) > 500, 255, 128).expand(1, 3, 32, 32).byte()
+translators = {{name: nets.ResidualGenerator(width=4, latent=2) for name in ("by-day", "by-night")}}
+board = widgets.pad(translators, brushes, drawing)
+small, large = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 32, 32)
+there, back = torch.nn.Conv2d(3, 1, 3, 1, 1), torch.nn.Conv2d(1, 3, 3, 1, 1)
+first, second = nets.ResidualUpsampler(width=4), nets.ResidualUpsampler(width=4)
+torch.nn.init.normal_(second.net[-2].weight, 0, 0.1)
+mixture = widgets.mix(first, second, small, large)""",
     "box",
     "player",
     'widgets.laboratory("ring")',
@@ -77,10 +88,15 @@ widgets.quiz([
     widgets.Question("Does the line rise?", ["yes", "no"], 0, "From left to right.", figure, "A straight line"),
     widgets.Question("And back?", ["yes", "no", "neither"], 1),
 ])""",
+    "board",
+    "widgets.lamp(there, back, large)",
+    "mixture",
     """slider = box.children[0].children[1]
-print("heard", slider.value, player.label)
-slider.value, player.label = "200", 7""",
+print("heard", slider.value, player.label, board.translator, mixture.alpha)
+slider.value, player.label, board.translator, mixture.alpha = "200", 7, "by-night", 0.25""",
 )
+#: What its last cell sets: the scrubber's step, the generator's class, the pad's translator, the mixture's α.
+SET = ["200", "7", "by-night", "0.25"]
 
 
 def lay_out(folder: Path) -> Path:
@@ -178,14 +194,14 @@ def widget_faults(seen: dict[str, Any]) -> list[str]:
     for control, (works, kept) in seen["keys"].items():
         found += [] if works else [f"{control}: a key does not work"]
         found += [] if kept else [f"{control}: a key takes the focus away"]
-    if seen["set"] != ["200", "7"]:
-        found.append(f"Python set step 200 and class 7, the widgets show {' and '.join(seen['set'])}")
+    if seen["set"] != SET:
+        found.append(f"Python set {' and '.join(SET)}, the widgets show {' and '.join(seen['set'])}")
     if seen["heard"] != f"heard {' '.join(seen['used'])}":
         found.append(
             f"the reader left the widgets at {' '.join(seen['used'])}, Python {seen['heard'] or 'says nothing'}"
         )
-    if seen["again"] != ["200", "7"]:
-        found.append(f"Python set step 200 and class 7 again, the widgets show {' and '.join(seen['again'])}")
+    if seen["again"] != SET:
+        found.append(f"Python set {' and '.join(SET)} again, the widgets show {' and '.join(seen['again'])}")
     return found
 
 

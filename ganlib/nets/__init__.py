@@ -50,6 +50,7 @@ from ganlib.nets.translation import (
     ImagePool,
     PatchDiscriminator,
     ResidualGenerator,
+    ResidualUpsampler,
     SuperResolutionGenerator,
     UNet,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "ProgressiveGenerator",
     "Referenced",
     "ResidualGenerator",
+    "ResidualUpsampler",
     "SelfAttention",
     "ShuffleDiscriminator",
     "ShuffleEncoder",

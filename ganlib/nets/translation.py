@@ -28,6 +28,7 @@ __all__ = [
     "ImagePool",
     "PatchDiscriminator",
     "ResidualGenerator",
+    "ResidualUpsampler",
     "SuperResolutionGenerator",
     "UNet",
 ]
@@ -255,7 +256,7 @@ class DomainDiscriminator(_Net):
         return _full_precision(self.head(features).squeeze(1)), _full_precision(self.domains(features).flatten(1))
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """x + scale · net(x)."""
 
     def __init__(self, *parts: nn.Module, scale: float = 1.0) -> None:
@@ -320,7 +321,7 @@ class ResidualGenerator(_Translator):
     @staticmethod
     def _block(width: int) -> nn.Module:
         convolutions = [nn.Conv2d(width, width, 3, 1, 1, padding_mode="reflect") for _ in range(2)]
-        return _Residual(convolutions[0], _norm(width), nn.ReLU(), convolutions[1], _norm(width))
+        return Residual(convolutions[0], _norm(width), nn.ReLU(), convolutions[1], _norm(width))
 
     def forward(self, x: Tensor, code: Tensor | None = None) -> Tensor:
         """Images (N, out, H, W) in [-1, 1] from images (N, channels, H, W) and z (N, latent) or labels (N,), if any."""
@@ -335,7 +336,7 @@ class ResidualGenerator(_Translator):
         return _full_precision(self.net(self._enter(x, code)))
 
 
-class _Dense(nn.Module):
+class Dense(nn.Module):
     """Five 3×3 convolutions, each seeing all that came before it (Wang et al. 2018, figure 4, left)."""
 
     def __init__(self, width: int, growth: int) -> None:
@@ -389,7 +390,7 @@ class SuperResolutionGenerator(_Net):
         if not dense:
             self.enter.append(nn.PReLU())
             body.append(nn.BatchNorm2d(w))
-        self.body = _Residual(*body)
+        self.body = Residual(*body)
         parts: list[nn.Module] = []
         for _ in range(doublings):
             parts += [nn.Conv2d(w, 4 * w, 3, 1, 1), nn.PixelShuffle(2), nn.LeakyReLU(0.2) if dense else nn.PReLU()]
@@ -407,13 +408,52 @@ class SuperResolutionGenerator(_Net):
 
 def _srresnet(width: int) -> nn.Module:
     first, second = (nn.Conv2d(width, width, 3, 1, 1, bias=False) for _ in range(2))
-    return _Residual(first, nn.BatchNorm2d(width), nn.PReLU(), second, nn.BatchNorm2d(width))
+    return Residual(first, nn.BatchNorm2d(width), nn.PReLU(), second, nn.BatchNorm2d(width))
 
 
 def _rrdb(width: int) -> nn.Module:
     """Residual in residual: three dense blocks, each with its own skip, and one skip over all of them."""
     growth = max(1, width // 2)
-    return _Residual(*(_Residual(_Dense(width, growth), scale=0.2) for _ in range(3)), scale=0.2)
+    return Residual(*(Residual(Dense(width, growth), scale=0.2) for _ in range(3)), scale=0.2)
+
+
+class ResidualUpsampler(_Net):
+    """Bicubic enlargement plus a learned correction of it. First built in chapter 17.
+
+    3×3 convolutions with ReLU at the small size, whose last makes the factor² pixels that each one becomes. That last
+    layer starts at zero, so that the network starts as bicubic enlargement: it has only to learn what that lacks, and
+    in the first minute passes it where a network that must first learn to copy is far behind.
+
+    Source: learning the residual over a bicubic enlargement: Kim et al. 2016, https://arxiv.org/abs/1511.04587, section
+    3.2; at the small size with a pixel shuffle: Shi et al. 2016, https://arxiv.org/abs/1609.05158, equation 4.
+
+    Args:
+        factor: how many times longer the sides become, a whole number of at least 2.
+        channels: of the images.
+        width: channels between the convolutions.
+        depth: convolutions, at least 2.
+    """
+
+    latent = 0
+
+    def __init__(self, factor: int = 2, channels: int = 3, width: int = 32, depth: int = 4) -> None:
+        super().__init__()
+        self.factor = _check.positive_int("factor", factor, minimum=2)
+        self.channels, self.width = _check.positive_int("channels", channels), _check.positive_int("width", width)
+        self.depth = _check.positive_int("depth", depth, minimum=2)
+        widths = [self.channels, *[self.width] * (self.depth - 1)]
+        parts: list[nn.Module] = []
+        for a, b in pairwise(widths):
+            parts += [nn.Conv2d(a, b, 3, 1, 1), nn.ReLU()]
+        last = nn.Conv2d(self.width, self.channels * self.factor**2, 3, 1, 1)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(cast(Tensor, last.bias))
+        self.net = nn.Sequential(*parts, last, nn.PixelShuffle(self.factor))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (N, channels, factor·H, factor·W) from images (N, channels, H, W)."""
+        _check_images("images", x, self.channels)
+        return _full_precision(F.interpolate(x, scale_factor=float(self.factor), mode="bicubic") + self.net(x))
 
 
 class ImagePool(_Net):

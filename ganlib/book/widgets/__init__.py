@@ -2,30 +2,44 @@
 
 `scrubber` leads through precomputed frames; it is made of core ipywidgets. The others bring a script of their own:
 `live` hands a trained generator to the reader's browser, `laboratory` is a GAN that trains there, and `quiz` asks for a
-guess before the reveal.
+guess before the reveal. Three run translators: `pad` is painted on, `lamp` shows what a translation hides, and `mix`
+slides between the weights of two networks.
 """
 
 from __future__ import annotations
 
 from ganlib.book.widgets.frames import LIMIT, Scrubber, png, scrubber
-from ganlib.book.widgets.generator import SIDE_LIMIT, WEIGHTS_LIMIT, Live, live
+from ganlib.book.widgets.generator import Live, live
 from ganlib.book.widgets.laboratory import LABORATORY_LOSSES, Laboratory, laboratory
+from ganlib.book.widgets.lamp import Lamp, lamp
+from ganlib.book.widgets.mix import Mix, mix
+from ganlib.book.widgets.network import SIDE_LIMIT, WEIGHTS_LIMIT
+from ganlib.book.widgets.pad import MOST_BRUSHES, Pad, pad
 from ganlib.book.widgets.quiz import MOST_ANSWERS, QUIZ_LIMIT, Question, Quiz, quiz
+from ganlib.book.widgets.translators import PICTURES_LIMIT
 
 __all__ = [
     "LABORATORY_LOSSES",
     "LIMIT",
     "MOST_ANSWERS",
+    "MOST_BRUSHES",
+    "PICTURES_LIMIT",
     "QUIZ_LIMIT",
     "SIDE_LIMIT",
     "WEIGHTS_LIMIT",
     "Laboratory",
+    "Lamp",
     "Live",
+    "Mix",
+    "Pad",
     "Question",
     "Quiz",
     "Scrubber",
     "laboratory",
+    "lamp",
     "live",
+    "mix",
+    "pad",
     "png",
     "quiz",
     "scrubber",

@@ -1,0 +1,172 @@
+// Uses the widgets that translate pictures, each in a bare page, by keyboard, mouse, finger and on a phone.
+// Standard input: {browser, axe, url, cases: [{name, page, script, state}]}; standard output: by case, what was seen.
+import { chromium } from "playwright-core";
+import fs from "fs";
+
+const job = JSON.parse(fs.readFileSync(0, "utf8"));
+const root = process.getuid && process.getuid() === 0;
+const browser = await chromium.launch({
+  executablePath: job.browser, headless: true,
+  args: [...(root ? ["--no-sandbox"] : []), "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
+});
+const report = {};
+
+async function open(one) {
+  const page = await browser.newPage({ viewport: { width: 800, height: 900 }, hasTouch: true });
+  const found = report[one.name] = { troubles: [], looks: {} };
+  page.on("console", m => { if (m.type() === "error") found.troubles.push(m.text().slice(0, 300)); });
+  page.on("pageerror", e => found.troubles.push(String(e.stack || e).slice(0, 500)));
+  await page.goto(`${job.url}${one.page}`);
+  await page.evaluate(async ({ state, script }) => {
+    const heard = {};
+    for (const [name, value] of Object.entries(state)) if (value?.base64 !== undefined)
+      state[name] = new DataView(Uint8Array.from(atob(value.base64), c => c.charCodeAt(0)).buffer);
+    window.state = state;
+    window.outside = 0;
+    document.body.addEventListener("keydown", () => { window.outside++; });
+    window.model = {
+      get: name => state[name], off(name, f) { heard[name] = heard[name].filter(g => g !== f); },
+      set(name, value) { state[name] = value; (heard[`change:${name}`] || []).forEach(f => f()); },
+      on(name, f) { (heard[name] ||= []).push(f); }, save_changes() { state.saved = (state.saved || 0) + 1; },
+    };
+    window.listening = () => Object.values(heard).flat().length;
+    window.lib = await import(`./${script}`);
+    window.done = lib.default.render({ model, el: document.querySelector("main") });
+  }, one);
+  await page.addScriptTag({ content: fs.readFileSync(job.axe, "utf8") });
+  const box = page.locator(".ganlib-trans");
+  const settle = () => page.evaluate(() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r))));
+  const look = async what => {
+    await settle();
+    found.looks[what] = await page.evaluate(() => ({
+      pixels: [...document.querySelectorAll(".ganlib-trans canvas:not(.pad-tiles)")].map(c => [c.width, c.height, [...c.getContext("2d").getImageData(0, 0, c.width, c.height).data]]),
+      named: [...document.querySelectorAll(".ganlib-trans canvas[role=img]")].map(c => c.getAttribute("aria-label")),
+      text: document.querySelector(".ganlib-trans").innerText, saved: state.saved || 0,
+      state: Object.fromEntries(["drawing", "z", "translator", "picture", "gain", "sigma", "two_levels", "alpha"].filter(k => k in state).map(k => [k, state[k]])),
+    }));
+  };
+  const press = async (what, control, ...keys) => {
+    await control.focus();
+    for (const key of keys) await page.keyboard.press(key);
+    await look(what);
+  };
+  const click = async (what, name) => { await box.getByRole("button", { name, exact: true }).click(); await look(what); };
+  return { page, found, box, settle, look, press, click };
+}
+
+// What holds of each of them, for readers who do not see and for those with a phone.
+async function inspect({ page, found, box, settle }) {
+  for (const mode of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme: mode });
+    found[mode] = await page.evaluate(async () => (await window.axe.run(".ganlib-trans", { preload: false })).violations.map(v => `${v.id}: ${v.nodes[0].html.slice(0, 160)}`));
+  }
+  await page.setViewportSize({ width: 360, height: 800 });
+  await settle();
+  found.wide = await box.evaluate(b => [b, ...b.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > 360).map(e => e.outerHTML.slice(0, 100)));
+  found.small = await box.evaluate(b => [...b.querySelectorAll("button, input")].filter(e => e.offsetParent && e.offsetHeight < 16).length);
+  found.unshielded = await box.evaluate(b => [...b.querySelectorAll("button, input, [tabindex]")].filter(e => !e.dataset.lmSuppressShortcuts).length);
+  await page.evaluate(() => window.done());
+  found.listening = await page.evaluate(() => window.listening());
+  await page.close();
+}
+
+const play = {
+  async pad(seat) {
+    const { page, found, box, look, press, click } = seat, board = box.locator(".pad-board");
+    await look("start");
+    await press("space", board, "3", "ArrowUp", "ArrowUp", "ArrowLeft", "Space");
+    found.told = await box.locator(".unseen").textContent();
+    found.outside = await page.evaluate(() => window.outside);
+    await press("undo", board, "u");
+    await click("small", "small");
+    await press("enter", board, "Enter");
+    await click("undone", "Undo");
+    await click("large", "large");
+    const frame = await board.boundingBox(), at = (x, y) => [frame.x + (x + 0.5) * frame.width / 32, frame.y + (y + 0.5) * frame.height / 32];
+    await page.mouse.move(...at(4, 4));
+    await page.mouse.down();
+    await page.mouse.move(...at(12, 10), { steps: 2 });
+    await page.mouse.up();
+    await look("stroke");
+    await press("stroke undone", board, "Control+z");
+    await page.touchscreen.tap(...at(20, 20));
+    await look("tap");
+    await click("fill", "Fill with house");
+    await click("example", "Next example");
+    await click("die", "Roll the die: another z");
+    const times = [];
+    for (let i = 0; i < 12; i++) {
+      await page.evaluate(() => model.set("z", state.z.map(v => v + 0.1)));
+      await look("die");
+      times.push(await box.locator(".trans-time").textContent());
+    }
+    found.times = times;
+    await page.evaluate(() => model.set("drawing", state.drawing.map((_, p) => p % 32 < 16 ? 2 : 0))); // as a kernel does
+    await look("from Python");
+    // The 64 codes are drawn first: the same chance once more gives them to us.
+    await page.evaluate(() => {
+      let seed;
+      Math.random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+      window.again = () => { seed = 5; };
+      window.again();
+      window.steps = new Set();
+      new MutationObserver(() => window.steps.add(document.querySelector(".trans-time").textContent)).observe(document.querySelector(".trans-time"), { childList: true, characterData: true, subtree: true });
+    });
+    await box.getByRole("button", { name: "Count over 64 rolls", exact: true }).click();
+    await page.waitForFunction(() => document.querySelector(".pad-score").textContent, null, { timeout: 60000 });
+    await look("count");
+    found.score = await box.locator(".pad-score").textContent();
+    found.steps = await page.evaluate(() => window.steps.size);
+    found.codes = await page.evaluate(() => { window.again(); return Array.from({ length: 64 }, () => state.z.map(() => lib.normal())); });
+    await press("after", board, "Space");
+    found.cleared = await box.locator(".pad-score").textContent();
+  },
+  async switch(seat) {
+    const { look, click } = seat;
+    await look("start");
+    await click("night", "by night");
+  },
+  async lamp(seat) {
+    const { page, box, look, press, click } = seat;
+    const [gain, sigma] = [box.getByLabel("Gain of the lamp"), box.getByLabel("Noise on G(x), σ")];
+    const counted = async what => {
+      await page.waitForFunction(() => !document.querySelector(".lamp-tally[data-busy]"), null, { timeout: 60000 });
+      await look(what);
+    };
+    await counted("start");
+    await press("gain", gain, "Home", "ArrowRight");
+    await box.getByLabel("Round G(x) to two levels").check();
+    await counted("two levels");
+    await press("next", box.getByRole("button", { name: "Next picture" }), "Enter");
+    await box.getByLabel("Round G(x) to two levels").uncheck();
+    await press("noise", sigma, "ArrowRight", "ArrowRight");
+    await click("other noise", "Other noise");
+    await page.evaluate(() => { model.set("sigma", 0); model.set("picture", 2); });
+    await counted("from Python");
+  },
+  bare: seat => seat.look("start"),
+  async mix(seat) {
+    const { page, found, box, look, press } = seat, alpha = box.getByRole("slider");
+    const measured = async what => {
+      await page.waitForFunction(() => document.querySelectorAll(".mix-plot circle:not(.mix-now)").length === 11 && document.querySelector(".mix-now"), null, { timeout: 120000 });
+      await look(what);
+      found.looks[what].numbers = await page.evaluate(() => [".mix-psnr", ".mix-energy"].map(s => +document.querySelector(s).textContent));
+    };
+    await measured("start");
+    await press("half", alpha, ...Array(50).fill("ArrowRight"));
+    await measured("half");
+    await press("end", alpha, "End");
+    await measured("end");
+    await press("next", box.getByRole("button", { name: "Next picture" }), "Space");
+    await page.evaluate(() => model.set("alpha", 0.25));
+    await look("from Python");
+  },
+};
+
+for (const one of job.cases) {
+  const seat = await open(one);
+  await play[one.name](seat);
+  await inspect(seat);
+}
+await browser.close();
+process.stdout.write(JSON.stringify(report));
