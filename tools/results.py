@@ -18,6 +18,7 @@ import ast
 import hashlib
 import json
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 RESULTS = ROOT / "ganlib" / "assets" / "results"
 TAG = "results"
+PARSING = threading.Lock()
+"""Python 3.11 refuses some code if two of its threads parse at once (SystemError: AST constructor recursion depth)."""
 LIMIT = 600_000
 """Bytes that a kept network may have: what a page may carry."""
 
@@ -42,7 +45,9 @@ def cells(notebook: Path) -> list[str]:
 
 def digest(code: list[str]) -> str:
     """Changes with what the code does, not with its comments or layout."""
-    return hashlib.sha256("\n".join(ast.unparse(ast.parse(cell)) for cell in code).encode()).hexdigest()[:16]
+    with PARSING:
+        plain = "\n".join(ast.unparse(ast.parse(cell)) for cell in code)
+    return hashlib.sha256(plain.encode()).hexdigest()[:16]
 
 
 def names() -> list[str]:
