@@ -25,6 +25,7 @@ PAGE = """<!doctype html>
 <link rel="stylesheet" href="{name}.css"><main></main></html>"""
 NETS: dict[str, nn.Module] = {
     "pad": trained(nets.UNet(32, 3, width=12, latent=4)),
+    "coded": trained(nets.UNet(32, 3, width=3, latent=1)),
     "by day": trained(nets.UNet(32, 3, width=3)),
     "by night": trained(nets.UNet(32, 3, 1, width=3)),
     "there": trained(nets.UNet(32, 3, 1, width=4)),
@@ -48,6 +49,7 @@ def widgets_by_name() -> dict[str, Any]:
     return {
         "pad": widgets.pad(NETS["pad"], BRUSHES, drawings(3), counter=WALLS, alt="drawing of a house"),
         "switch": widgets.pad({name: NETS[name] for name in ("by day", "by night")}, BRUSHES, drawings(1)),
+        "tally": widgets.pad(dict.fromkeys(("by day", "by night"), NETS["coded"]), BRUSHES, drawings(1), counter=WALLS),
         "lamp": widgets.lamp(NETS["there"], NETS["back"], PICTURES, truth=truth, colours=WALLS, mask=MASK, gain=1),
         "bare": widgets.lamp(NETS["there"], NETS["back"], PICTURES[:1], gain=3),
         "mix": widgets.mix(NETS["first"], NETS["second"], PICTURES[:3, :, :10, :9], LARGE, border=BORDER),
@@ -174,6 +176,12 @@ def test_several_translators_are_a_switch(reports: dict[str, Any]) -> None:
         assert close(canvas(looks[what], 1), made(name, painted(looks[what])))
         assert looks[what]["named"] == [f"{name}: the translation of the drawing"]
     assert "Roll" not in looks["start"]["text"] and "Next" not in looks["start"]["text"], "no z, one example"
+
+
+def test_the_count_is_of_the_first_translator_whose_colours_it_has(reports: dict[str, Any]) -> None:
+    looks = reports["tally"]["looks"]
+    counted = {what: "Count over" in look["text"] for what, look in looks.items()}
+    assert counted == {"start": True, "night": False, "day": True}
 
 
 # The lamp.

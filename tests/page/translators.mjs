@@ -126,6 +126,12 @@ const play = {
     await look("start");
     await click("night", "by night");
   },
+  async tally(seat) {
+    const { look, click } = seat;
+    await look("start");
+    await click("night", "by night");
+    await click("day", "by day");
+  },
   async lamp(seat) {
     const { page, box, look, press, click } = seat;
     const [gain, sigma] = [box.getByLabel("Gain of the lamp"), box.getByLabel("Noise on G(x), σ")];

@@ -123,6 +123,7 @@ function render({ model, el }) {
     time.textContent = `${Math.max(1, Math.round(performance.now() - start))} ms`;
     result.setAttribute("aria-label", `${names.length > 1 ? `${model.get("translator")}: ` : ""}the translation of the ${alt}`);
     pressed(switches, names.indexOf(model.get("translator")));
+    count.hidden = names.indexOf(model.get("translator")) > 0; // its colours are those of the first
     back.setAttribute("aria-disabled", past.length === 0);
     move();
   }

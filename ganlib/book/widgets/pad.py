@@ -94,7 +94,8 @@ def pad(
             [-1, 1]. The first is shown at the start.
         counter: (name, colour, other name, other colour): counted is how often the mean colour over the pixels that
             the brush `counted` painted is nearer to the first, by squared distance: "red 21 of 64". Such a mean takes
-            in roof and windows: give the two means that true pictures have, not the colours of bare walls.
+            in roof and windows: give the two means that true pictures have, not the colours of bare walls. Of several
+            translators only the first is counted for.
         counted: a brush.
         alt: what the drawing is of, for those who cannot see it.
         seed: of the z shown first.
