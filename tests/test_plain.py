@@ -11,7 +11,8 @@ from . import plain
 from .notebooks import CHAPTERS, ROOT, Chapter
 
 each = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.path.stem)
-PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "reference").glob("*.md"))]
+PAGES = [path for folder in (".", "reference", "practice") for path in sorted((ROOT / folder).glob("*.md"))]
+BOOK = {"intro", "bibliography", "glossary", "notation", "benchmarks", "checked"}
 
 
 def exists(path: Path) -> bool:
@@ -46,6 +47,8 @@ def test_links_lead_somewhere(chapter: Chapter) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_of_pages_lead_somewhere(page: Path) -> None:
     for target in plain.links(page.read_text(encoding="utf8")):
+        if page.parent != ROOT or page.stem in BOOK:
+            assert not target.startswith("#"), f"{target}: headings of the book's pages have no names to link to"
         if not target.startswith(("https://", "http://", "mailto:", "#")):
             path = page.parent / target.partition("#")[0]
             # A card of the cover names its page as the book does, without .ipynb or .md.
