@@ -141,6 +141,17 @@ def samples(name: str, n: int = 6) -> tuple[Tensor, Tensor]:
     return z, torch.arange(n) % (network["classes"] or 1)
 
 
+def in_chromium(job: dict[str, Any]) -> dict[str, Any]:
+    """What live.mjs reports of this job, by the names of its cases."""
+    command = [environment.find_node()[0], str(Path(__file__).with_name("live.mjs"))]
+    told = json.dumps({"browser": browser.find_or_install(), **job})
+    result = subprocess.run(command, input=told, capture_output=True, text=True, encoding="utf8", timeout=300)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["troubles"] == [], "script errors"
+    return found["report"]
+
+
 @pytest.fixture(scope="module")
 def seen() -> dict[str, Any]:
     """What headless Chromium makes of every generator."""
@@ -153,22 +164,8 @@ def seen() -> dict[str, Any]:
         facts = {"network": widget.network, "names": widget.names, "alt": widget.alt, "play": name in PLAYED}
         weights = base64.b64encode(widget.weights).decode()
         cases.append({"name": name, "weights": weights, "samples": pairs, "times": 40 * (name in LARGEST), **facts})
-    job = {
-        "browser": browser.find_or_install(),
-        "axe": str(ROOT / "node_modules" / "axe-core" / "axe.min.js"),
-        "script": widget._esm,
-        "style": widget._css,
-        "cases": cases,
-    }
-    node, _ = environment.find_node()
-    command = [node, str(Path(__file__).with_name("live.mjs"))]
-    result = subprocess.run(
-        command, input=json.dumps(job), capture_output=True, text=True, encoding="utf8", timeout=300
-    )
-    assert result.returncode == 0, result.stderr
-    found = json.loads(result.stdout)
-    assert found["troubles"] == [], "script errors"
-    return found["report"]
+    axe = str(ROOT / "node_modules" / "axe-core" / "axe.min.js")
+    return in_chromium({"axe": axe, "script": widget._esm, "style": widget._css, "cases": cases})
 
 
 # The numbers.

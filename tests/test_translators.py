@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +16,11 @@ from torch import Tensor, nn
 from ganlib import data, games, nets, widgets
 from ganlib.book.widgets.network import Tape, packed, write_layer
 
-from .test_live import Mine, rounded, trained
+from .test_live import Mine, in_chromium, rounded, trained
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 import browser  # noqa: E402
-import environment  # noqa: E402
 
 BRUSHES = {"sky": (170, 205, 240), "meadow": (140, 190, 90), "house": (90, 60, 110)}
 WALLS = ("red", (204, 107, 87), "cream", (237, 222, 189))
@@ -77,15 +74,7 @@ def seen() -> dict[str, Any]:
         cases.append(
             {"name": name, "network": {"layers": tape.layers}, "weights": weights, "samples": samples, "times": 20}
         )
-    job = {"browser": browser.find_or_install(), "script": widgets.Live._esm, "style": "", "cases": cases}
-    command = [environment.find_node()[0], str(Path(__file__).with_name("live.mjs"))]
-    result = subprocess.run(
-        command, input=json.dumps(job), capture_output=True, text=True, encoding="utf8", timeout=300
-    )
-    assert result.returncode == 0, result.stderr
-    found = json.loads(result.stdout)
-    assert found["troubles"] == [], "script errors"
-    return found["report"]
+    return in_chromium({"script": widgets.Live._esm, "style": "", "cases": cases})
 
 
 @pytest.mark.parametrize("name", TRANSLATORS)
