@@ -205,6 +205,31 @@ const LAYERS = {
       y.data[(c * y.height + i) * y.width + j] = x.data[(c * x.height + mirror(i, x.height)) * x.width + mirror(j, x.width)];
     return y;
   },
+  // Squares of a side, without a remainder at the border: their largest number, or their mean.
+  pool(x, { side, most }) {
+    const y = planes(x.channels, Math.floor(x.height / side), Math.floor(x.width / side));
+    let to = 0;
+    for (let c = 0; c < y.channels; c++) for (let i = 0; i < y.height; i++) for (let j = 0; j < y.width; j++, to++) {
+      let sum = 0, best = -Infinity;
+      for (let k = 0; k < side; k++) for (let l = 0, at = (c * x.height + i * side + k) * x.width + j * side; l < side; l++, at++) {
+        sum += x.data[at];
+        if (x.data[at] > best) best = x.data[at];
+      }
+      y.data[to] = most ? best : sum / (side * side);
+    }
+    return y;
+  },
+  // Means over `side` × `side` windows that cover the image, overlapping where they must.
+  average(x, { side }) {
+    const y = planes(x.channels, side, side), from = (i, n) => Math.floor(i * n / side), to = (i, n) => Math.ceil((i + 1) * n / side);
+    for (let c = 0; c < x.channels; c++) for (let i = 0; i < side; i++) for (let j = 0; j < side; j++) {
+      const [top, low, left, right] = [from(i, x.height), to(i, x.height), from(j, x.width), to(j, x.width)];
+      let sum = 0;
+      for (let k = top; k < low; k++) for (let l = left; l < right; l++) sum += x.data[(c * x.height + k) * x.width + l];
+      y.data[(c * side + i) * side + j] = sum / ((low - top) * (right - left));
+    }
+    return y;
+  },
   // z, or the label among `classes`, as constant planes beside the image.
   code(x, { classes }, { z, label }) {
     const numbers = classes ? Array.from({ length: classes }, (_, k) => +(k === label)) : z, size = x.height * x.width;
@@ -261,26 +286,4 @@ const LAYERS = {
 
 export function normal() { // Box and Muller
   return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
-}
-
-// ---- the page
-
-function make(tag, facts = {}, ...children) {
-  const element = document.createElement(tag);
-  element.dataset.lmSuppressShortcuts = "true"; // in JupyterLab: a key belongs to the control that has the focus
-  for (const [name, value] of Object.entries(facts)) {
-    if (name.startsWith("on")) element[name] = value;
-    else element.setAttribute(name, value);
-  }
-  element.append(...children);
-  return element;
-}
-
-function paint(canvas, numbers, [channels, height, width], left = 0, top = 0) {
-  const image = new ImageData(width, height), size = height * width;
-  for (let p = 0; p < size; p++) {
-    for (let c = 0; c < 3; c++) image.data[4 * p + c] = 127.5 * (numbers[(channels === 3 ? c : 0) * size + p] + 1);
-    image.data[4 * p + 3] = 255;
-  }
-  canvas.getContext("2d").putImageData(image, left, top);
 }
