@@ -9,8 +9,8 @@ what a translation hides, `mix` slides between the weights of two networks, and 
 
 from __future__ import annotations
 
-from ganlib.book.widgets.budget import MOST_GOODS, MOST_LEVELS, Budget, budget
-from ganlib.book.widgets.canvas import FAR, Canvas, canvas, hashed_noise
+from ganlib.book.widgets.budget import Budget, budget
+from ganlib.book.widgets.canvas import Canvas, canvas, hashed_noise
 from ganlib.book.widgets.frames import LIMIT, Scrubber, png, scrubber
 from ganlib.book.widgets.generator import Live, live
 from ganlib.book.widgets.laboratory import LABORATORY_LOSSES, Laboratory, laboratory
@@ -19,19 +19,14 @@ from ganlib.book.widgets.mix import Mix, mix
 from ganlib.book.widgets.network import SIDE_LIMIT, WEIGHTS_LIMIT
 from ganlib.book.widgets.pad import MOST_BRUSHES, Pad, pad
 from ganlib.book.widgets.quiz import MOST_ANSWERS, QUIZ_LIMIT, Question, Quiz, quiz
-from ganlib.book.widgets.rub import MOST_CLASSES, MOST_DRAWS, Rub, rub
+from ganlib.book.widgets.rub import Rub, rub
 from ganlib.book.widgets.translators import PICTURES_LIMIT
 
 __all__ = [
-    "FAR",
     "LABORATORY_LOSSES",
     "LIMIT",
     "MOST_ANSWERS",
     "MOST_BRUSHES",
-    "MOST_CLASSES",
-    "MOST_DRAWS",
-    "MOST_GOODS",
-    "MOST_LEVELS",
     "PICTURES_LIMIT",
     "QUIZ_LIMIT",
     "SIDE_LIMIT",

@@ -160,7 +160,11 @@ def canvas(
     makers: Mapping[str, Any] = generator if isinstance(generator, Mapping) else {"texture": generator}
     if not makers:
         raise ValueError("generator must hold at least one generator, got none")
-    if len(size) != 2 or not all(LEAST_WINDOW <= _check.positive_int("size", side) <= MOST_WINDOW for side in size):
+    if (
+        not isinstance(size, Sequence)
+        or len(size) != 2
+        or not all(LEAST_WINDOW <= _check.positive_int("size", side) <= MOST_WINDOW for side in size)
+    ):
         raise ValueError(f"size must be height and width from {LEAST_WINDOW} to {MOST_WINDOW}, got {size!r}")
     if _check.positive_int("scale", scale) > MOST_SCALE:
         raise ValueError(f"scale must lie between 1 and {MOST_SCALE}, got {scale}")

@@ -11,17 +11,21 @@ function make(tag, facts = {}, ...children) {
   return element;
 }
 
-function paint(canvas, numbers, [channels, height, width], left = 0, top = 0) {
+// The numbers of an image, -1 black and 1 white, as a canvas takes them.
+function pixels(numbers, [channels, height, width]) {
   const image = new ImageData(width, height), size = height * width;
   for (let p = 0; p < size; p++) {
     for (let c = 0; c < 3; c++) image.data[4 * p + c] = 127.5 * (numbers[(channels === 3 ? c : 0) * size + p] + 1);
     image.data[4 * p + 3] = 255;
   }
-  canvas.getContext("2d").putImageData(image, left, top);
+  return image;
 }
+const paint = (canvas, numbers, shape, left = 0, top = 0) => canvas.getContext("2d").putImageData(pixels(numbers, shape), left, top);
 
 const button = (text, onclick, facts = {}) => make("button", { type: "button", onclick, ...facts }, text);
 const pressed = (buttons, chosen) => buttons.forEach((b, i) => b.setAttribute("aria-pressed", i === chosen));
+
+const group = (label, ...parts) => make("div", { class: "trans-row", role: "group", "aria-label": label }, ...parts);
 
 // Calls `draw` before the next frame whenever one of these numbers of the state changes; returns how to end that.
 function follow(model, names, draw) {

@@ -30,7 +30,7 @@ class Rub(Translating):
         z: the codes of the answers, `draws` lists of `latent` numbers.
     """
 
-    _esm = script("engine.js", "page.js", "translators.js", "rub.js")
+    _esm = script("engine.js", "page.js", "translators.js", "easel.js", "rub.js")
     _css = script("translators.css", "rub.css")
     picture = traitlets.Int(0).tag(sync=True)
     mask: Any = traitlets.List().tag(sync=True)
