@@ -241,6 +241,11 @@ const play = {
     await made("home", press, board, "Home");
     found.anew = await page.evaluate(() => window.logs); // noise is drawn with logarithms
     found.outside = await page.evaluate(() => window.outside);
+    const finger = await page.context().newCDPSession(page), touch = (type, ...places) => finger.send("Input.dispatchTouchEvent", { type, touchPoints: places.map(([x, y]) => ({ x, y })) });
+    await touch("touchStart", at(0.75, 0.5));
+    for (const x of [0.6, 0.5]) await touch("touchMove", at(x, 0.5));
+    await touch("touchEnd");
+    await made("finger");
     await made("far", click, "Somewhere far away");
     await made("switch", click, "grass");
     await page.evaluate(() => { model.set("x", -123456789); model.set("y", 999999999); });
