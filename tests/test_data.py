@@ -130,8 +130,27 @@ def test_the_series_is_el_nino_standardised() -> None:
         data.load("series", split="test", size=145)
 
 
+def test_the_returns_are_those_of_arch() -> None:
+    closes = pytest.importorskip("arch.data.sp500").load()["Adj Close"]
+    whole = 100 * np.diff(np.log(closes.to_numpy()))
+    early = int((closes.index[1:].year < 2013).sum())
+    train, test, everything = (data.load("returns", split) for split in ("train", "test", "all"))
+    assert train.x.shape == (early - 127, 128) and test.x.shape == (len(whole) - early - 127, 128)
+    assert torch.equal(everything.x, torch.cat([train.x, test.x])) and train.y is None and train.x.std() < 2  # per cent
+    assert np.allclose(data.load("returns", size=early).x[0], whole[:early], atol=1e-5)
+    assert np.allclose(train.x[-1], whole[early - 128 : early], atol=1e-5)  # no window reaches across the border
+    assert np.allclose(test.x[0], whole[early : early + 128], atol=1e-5)
+    with pytest.raises(ValueError, match="size must be at most the 1510 days of test, got 1511"):
+        data.load("returns", "test", size=1511)
+
+
 @pytest.mark.parametrize(
-    ("name", "module", "project"), [("photos", "skimage", "scikit-image"), ("series", "statsmodels", "statsmodels")]
+    ("name", "module", "project"),
+    [
+        ("photos", "skimage", "scikit-image"),
+        ("series", "statsmodels", "statsmodels"),
+        ("returns", "arch", "arch"),
+    ],
 )
 def test_a_missing_package_is_named(name: str, module: str, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
     find_spec = packaged.importlib.util.find_spec

@@ -105,7 +105,7 @@ def _cut(photos: dict[str, np.ndarray], size: int | None) -> Arrays:
     return torch.from_numpy(np.concatenate(patches)), None, ()
 
 
-# Windows of a time series.
+# Windows of time series.
 
 SERIES_MEAN, SERIES_STD = 23.1, 2.3
 """What `series` was standardised with: °C = SERIES_MEAN + SERIES_STD · x."""
@@ -130,6 +130,30 @@ def _series(split: str, size: int | None) -> Arrays:
             months.append(np.arange(len(windows[-1])) % 12)
     x = (np.concatenate(windows) - SERIES_MEAN) / SERIES_STD
     return torch.from_numpy(x.astype(np.float32)), torch.from_numpy(np.concatenate(months)), tuple(_MONTHS.split())
+
+
+_FIRST_TEST_RETURN = "2013"
+
+
+def _returns(split: str, size: int | None) -> Arrays:
+    import gzip
+
+    length = 128 if size is None else size
+    path = _packaged("the returns", "arch", "data", "sp500", "sp500.csv.gz")
+    with gzip.open(path, "rt", encoding="utf8") as lines:
+        rows = [line.strip().split(",") for line in lines]
+    days, closes = [row[0] for row in rows[1:]], [float(row[5]) for row in rows[1:]]
+    if rows[0][5] != "Adj Close" or (len(days), days[0], days[-1]) != (5031, "1/4/1999", "12/31/2018"):
+        raise RuntimeError(f"{path} has changed: it held the days of 1999 to 2018, adjusted closes in column 6")
+    values = 100 * np.diff(np.log(closes))
+    later = np.array([day.rsplit("/", 1)[1] >= _FIRST_TEST_RETURN for day in days[1:]])
+    windows = []
+    for chosen, name in ((~later, "train"), (later, "test")):
+        if split in (name, "all"):
+            if length > chosen.sum():
+                raise ValueError(f"size must be at most the {chosen.sum()} days of {name}, got {length}")
+            windows.append(np.lib.stride_tricks.sliding_window_view(values[chosen], length))
+    return torch.from_numpy(np.concatenate(windows).astype(np.float32)), None, ()
 
 
 # Drawn landscapes.
@@ -205,6 +229,12 @@ OFFLINE = {
         "sea surface temperature off Peru (Niño 1+2, 0–10° S, 90–80° W), monthly means 1950–2010, ERSST.v3b of NOAA, "
         f"as shipped in statsmodels; (°C − {SERIES_MEAN}) / {SERIES_STD}",
         "public domain",
+    ),
+    "returns": _Offline(
+        _returns,
+        "daily changes of the S&P 500 share index, 1999–2018: differences of the logarithms of adjusted closes, in per "
+        "cent, as shipped in arch (Sheppard)",
+        "NCSA, like arch; the index belongs to S&P Dow Jones Indices",
     ),
 }
 
