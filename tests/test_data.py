@@ -116,6 +116,7 @@ def test_a_texture_is_all_patches_of_one_picture_but_for_a_square(name: str) -> 
     free = marked.unfold(0, 24, 1).unfold(1, 24, 1).reshape(-1, 24, 24)
     free = free[~free.isnan().any(2).any(1)]
     assert torch.equal(free, train[:, 0].float())
+    assert data.load(name).image_shape == (1, 32, 32)  # which the image networks take: `ganlib train brick`
     with pytest.raises(ValueError, match=f"size must be at most 44 for patches of {name}, split 'train', got 45"):
         data.load(name, size=45)
 

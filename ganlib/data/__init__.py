@@ -79,8 +79,8 @@ def load(
     Args:
         name: one of `names()`, or a path. A name wins over a folder of that name; a `Path` is always a path.
         split: "train", "test" or "all". Sets without an official split give a fifth of each class to the test.
-        size: side to which images are resized, the largest square in the middle of each; `scenes` are drawn, `photos`
-            and `galaxies` cut at this size (32), textures too (36), and for `series` it is the months of a window.
+        size: side to which images are resized, the largest square in the middle of each; `scenes` are drawn, `photos`,
+            `galaxies` and textures cut at this size (32), and for `series` it is the months of a window.
             "fit": one that the image networks take, m · 2^k with m from 4 to 7 and k at least 2: squares of such a side
             stay (in a folder, of at most 64), other images come to the largest power of two in them, at most 64. By
             default images keep their size; a folder of several sizes is read as with "fit".

@@ -128,7 +128,7 @@ def _surface(name: str) -> np.ndarray:
 
 def _texture(name: str, split: str, size: int | None) -> Arrays:
     """Row by row: those that do not touch the square, those inside it, or all."""
-    size = 36 if size is None else size
+    size = 32 if size is None else size
     start, end = (TEXTURE - SQUARE) // 2, (TEXTURE + SQUARE) // 2
     most = {"train": start, "test": SQUARE, "all": TEXTURE}[split]
     if size > most:
