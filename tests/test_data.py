@@ -98,6 +98,29 @@ def test_photos_are_patches_and_the_test_is_of_other_pictures() -> None:
         data.load("photos", size=151)
 
 
+@pytest.mark.parametrize("name", ["brick", "grass", "gravel"])
+def test_a_texture_is_all_patches_of_one_picture_but_for_a_square(name: str) -> None:
+    picture = np.asarray(getattr(pytest.importorskip("skimage.data"), name)()).astype(float)
+    shrunk = 4 if name == "brick" else 2  # what is shrunk here in another way
+    start = 0 if name == "brick" else 128
+    small = picture[start : start + 128 * shrunk, start : start + 128 * shrunk]
+    small = small.reshape(128, shrunk, 128, shrunk).mean((1, 3))
+    whole = data.load(name, "all", size=128)
+    assert whole.x.shape == (1, 1, 128, 128) and np.abs(whole.x[0, 0].numpy() - small).max() <= 0.51
+    train, test, everything = (data.load(name, split, size=24).x for split in ("train", "test", "all"))
+    assert len(everything) == 105**2 and len(test) == 17**2 and len(train) == 105**2 - 63**2
+    square = whole.x[0, 0, 44:84, 44:84]
+    assert torch.equal(test[0, 0], square[:24, :24]) and torch.equal(test[-1, 0], square[-24:, -24:])
+    marked = whole.x[0, 0].float()
+    marked[44:84, 44:84] = torch.nan  # what a patch of the training set must not show
+    free = marked.unfold(0, 24, 1).unfold(1, 24, 1).reshape(-1, 24, 24)
+    free = free[~free.isnan().any(2).any(1)]
+    assert torch.equal(free, train[:, 0].float())
+    assert data.load(name).image_shape == (1, 32, 32)  # which the image networks take: `ganlib train brick`
+    with pytest.raises(ValueError, match=f"size must be at most 44 for patches of {name}, split 'train', got 45"):
+        data.load(name, size=45)
+
+
 def test_galaxies_are_of_two_halves_of_one_sky() -> None:
     train, test, everything = (data.load("galaxies", split=split, size=48) for split in ("train", "test", "all"))
     assert train.x.shape == test.x.shape == (1000, 3, 48, 48) and train.y is None

@@ -105,6 +105,42 @@ def _cut(photos: dict[str, np.ndarray], size: int | None) -> Arrays:
     return torch.from_numpy(np.concatenate(patches)), None, ()
 
 
+# All patches of a texture.
+
+TEXTURE, SQUARE = 128, 40
+"""Sides in pixels of the pictures of `brick`, `grass` and `gravel`, and of the square held out in their middle."""
+_SHRUNK = {"brick": 4, "grass": 2, "gravel": 2}  # so that a brick, a blade, a stone is some ten pixels wide
+
+
+@functools.cache
+def _surface(name: str) -> np.ndarray:
+    """The shrunk picture, or its middle, uint8 (TEXTURE, TEXTURE)."""
+    from PIL import Image
+
+    path = _packaged("textures", "skimage", "data", f"{name}.png", project="scikit-image")
+    with Image.open(path) as image:
+        if image.size != (512, 512):
+            raise RuntimeError(f"{path} has changed: it had 512 × 512 pixels, got {image.size}")
+        small = np.array(image.convert("L").reduce(_SHRUNK[name]))
+    start = (len(small) - TEXTURE) // 2
+    return small[start : start + TEXTURE, start : start + TEXTURE]
+
+
+def _texture(name: str, split: str, size: int | None) -> Arrays:
+    """Row by row: those that do not touch the square, those inside it, or all."""
+    size = 32 if size is None else size
+    start, end = (TEXTURE - SQUARE) // 2, (TEXTURE + SQUARE) // 2
+    most = {"train": start, "test": SQUARE, "all": TEXTURE}[split]
+    if size > most:
+        raise ValueError(f"size must be at most {most} for patches of {name}, split {split!r}, got {size}")
+    first = np.arange(TEXTURE - size + 1)
+    inside, touching = (first >= start) & (first + size <= end), (first + size > start) & (first < end)
+    kept = {"train": ~np.outer(touching, touching), "test": np.outer(inside, inside)}
+    windows = np.lib.stride_tricks.sliding_window_view(_surface(name), (size, size))
+    patches = windows[kept[split]] if split in kept else windows.reshape(-1, size, size)
+    return torch.from_numpy(patches[:, None].copy()), None, ()
+
+
 # Windows of time series.
 
 SERIES_MEAN, SERIES_STD = 23.1, 2.3
@@ -213,6 +249,15 @@ OFFLINE = {
         "Iris (Anderson 1935, Fisher 1936): sepal length and width, petal length and width in cm, from scikit-learn",
         "CC BY 4.0",
     ),
+    **{
+        name: _Offline(
+            functools.partial(_texture, name),
+            f"all patches of a picture of {what}, shrunk to 128 × 128 pixels (of brick the whole, else the middle), a "
+            "square of 40 in its middle held out, as shipped in scikit-image",
+            "CC0",
+        )
+        for name, what in (("brick", "a brick wall"), ("grass", "a lawn"), ("gravel", "gravel"))
+    },
     "photos": _Offline(
         _photos,
         "photographs shipped in scikit-image (astronaut, chelsea, coffee, rocket) and scikit-learn (china, flower)",
