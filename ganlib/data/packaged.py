@@ -66,12 +66,12 @@ def _breast_cancer(split: str, size: int | None) -> Arrays:
 
 
 _NUCLEUS = (
-    "radius (pixels)", "texture (grey levels)", "perimeter (pixels)", "area (pixels²)", "smoothness", "compactness",
-    "concavity", "concave points", "symmetry", "fractal dimension",
+    "radius", "texture (grey levels)", "perimeter", "area", "smoothness", "compactness", "concavity",
+    "concave points", "symmetry", "fractal dimension",
 )  # fmt: skip
 TUMOUR = tuple(f"{kind} {name}" for kind in ("mean", "error of", "worst") for name in _NUCLEUS)
 """The columns of `breast_cancer`: of each measurement of a nucleus, the mean over a picture's nuclei, its standard
-error, and the mean of the three largest. Smoothness and what follows have no unit."""
+error, and the mean of the three largest. The source names no unit of length; smoothness and what follows have none."""
 _FLOWER = tuple(f"{part} {side} (cm)" for part in ("sepal", "petal") for side in ("length", "width"))
 
 
