@@ -7,7 +7,7 @@ them, as `data.Incomplete` draws them.
 from __future__ import annotations
 
 import math
-from typing import Unpack
+from typing import Any, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,7 @@ from .contest import Adversary, Options, Table, must_make
 def gain(
     generator: nn.Module,
     discriminator: nn.Module,
-    data: Incomplete,
+    data: Any,
     *,
     alpha: float = 100.0,
     hint: float = 0.0,
