@@ -160,7 +160,10 @@ def _parser() -> argparse.ArgumentParser:
         f"called so: write ./NAME for the folder",
     )
     add("--out", type=_path, metavar="RUN", required=True, help="folder of the run")
-    add("--game", help=f"{', '.join(GAMES)}; by default what suits the data")
+    add(
+        "--game",
+        help=f"{', '.join(name for name in GAMES if name not in recipes.FROM_PYTHON)}; by default what suits the data",
+    )
     add("--loss", help=f"{', '.join(LOSSES)}; by default the game's own")
     add(
         "--inputs",

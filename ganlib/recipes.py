@@ -24,6 +24,11 @@ from .engine import Game
 
 OF_TWO = ("pix2pix", "bicycle_gan", "cycle_gan")
 """The games that learn from two sets of images."""
+FROM_PYTHON = {
+    "gain": "games.gain(generator, discriminator, data.Incomplete(rows)), rows such as pandas.read_csv(FILE)",
+    "ambient_gan": "games.ambient_gan(generator, discriminator, data, measure=the function that does the damage)",
+}
+"""Games that need more than the name of their data, and how to play them; chapter 18 does."""
 
 
 @dataclass
@@ -60,6 +65,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.game is not None:
             one_of("game", self.game, games.GAMES)
+            if self.game in FROM_PYTHON:
+                raise ValueError(f"game={self.game!r} is played from Python: {FROM_PYTHON[self.game]}")
         if self.loss is not None:
             one_of("loss", self.loss, losses.LOSSES)
         if positive_int("seed", self.seed, minimum=0) >= 2**63:

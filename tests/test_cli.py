@@ -96,7 +96,7 @@ def test_own_images_train_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     capsys.readouterr()
 
 
-@pytest.mark.parametrize("game", sorted(set(games.GAMES) - {"clustered_gan"}))
+@pytest.mark.parametrize("game", sorted(set(games.GAMES) - {"clustered_gan", *recipes.FROM_PYTHON}))
 def test_every_game_is_played_from_the_name_of_its_data(tmp_path: Path, points: Path, monkeypatch, capsys, game: str):
     images = tmp_path / "images.npz"
     pixels = np.random.default_rng(0).integers(0, 256, (200, 16, 16), dtype=np.uint8)
@@ -117,6 +117,18 @@ def test_every_game_is_played_from_the_name_of_its_data(tmp_path: Path, points: 
         assert run("evaluate", run_folder) == 0
         name = {"sr_gan": "pixel_error", "vae": "frechet_points"}[game]
         assert capsys.readouterr().out.splitlines()[1].startswith(name)
+
+
+@pytest.mark.parametrize("game", ["gain", "ambient_gan"])
+def test_games_that_need_more_than_a_name_are_refused_with_what_to_write_instead(
+    tmp_path: Path, points: Path, capsys: pytest.CaptureFixture[str], game: str
+):
+    assert run("train", points, "--game", game, "--out", tmp_path / "r") == 2
+    assert f"game='{game}' is played from Python: games.{game}(" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
+    with pytest.raises(SystemExit):
+        run("train", "--help")
+    assert game not in capsys.readouterr().out
 
 
 def test_the_games_of_images_are_played_with_networks_for_images():

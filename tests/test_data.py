@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import http.server
 import io
+import math
 import pickle
 import subprocess
 import sys
@@ -134,6 +135,51 @@ def test_galaxies_are_of_two_halves_of_one_sky() -> None:
             assert any(np.abs(windows[:, row, column] - patch).max() <= 0.51 for row, column in np.argwhere(corner))
     with pytest.raises(ValueError, match="size must be at most 250 for patches of the test half of hubble.*, got 251"):
         data.load("galaxies", "test", size=251)
+
+
+def test_breast_cancer_is_scikit_learns_with_names_and_units() -> None:
+    from sklearn.datasets import load_breast_cancer
+
+    theirs, ours = load_breast_cancer(), data.load("breast_cancer", split="all")
+    assert ours.classes == ("malignant", "benign") and ours.y is not None and len(ours.columns) == 30
+    rows = np.concatenate([theirs.data.astype(np.float32), theirs.target[:, None]], 1)
+    found = np.concatenate([ours.x.numpy(), ours.y[:, None].numpy()], 1)
+    assert np.array_equal(rows[np.lexsort(rows.T)], found[np.lexsort(found.T)])
+    for name, called in zip(theirs.feature_names, ours.columns, strict=True):
+        assert called.partition(" (")[0] == (f"error of {name[:-6]}" if name.endswith(" error") else name)
+    assert len(data.load("breast_cancer", "test")) == 113 and data.load("flowers").columns[3] == "petal width (cm)"
+
+
+def test_a_table_with_holes_is_scaled_by_what_is_known_of_it() -> None:
+    nan = float("nan")
+    table = data.Incomplete([[1.0, nan], [3.0, 5.0], [nan, 5.0]], columns=("a", "b"))
+    assert table.known.tolist() == [[True, False], [True, True], [False, True]]
+    assert table.inputs.tolist() == [[0, 0, 1, 0], [1, 0, 1, 1], [0, 0, 0, 1]]  # b is constant: its range is taken as 1
+    other = table.like([[5.0, nan]])
+    assert other.inputs.tolist() == [[2, 0, 1, 0]]  # in the scale of the table that was learned from
+    assert other.completed(torch.tensor([[9.0, 0.5]])).tolist() == [[5.0, 5.5]]
+    real, inputs = table.draw_pair(8, RNG)
+    assert real.shape == (8, 2) and torch.equal(inputs[:, :2], real) and repr(table).endswith("(3, 2), 67% known>")
+    import pandas
+
+    assert data.Incomplete(pandas.DataFrame({"u": [1, 2], "v": [None, 4]})).columns == ("u", "v")
+
+
+@pytest.mark.parametrize(
+    ("x", "more", "words"),
+    [
+        ([["a", "b"]], {}, "x must be a table of numbers, NaN where one is missing: could not convert"),
+        ([1.0, 2.0], {}, r"x must be a table \(N, D\), got shape \(2,\)"),
+        ([[math.inf]], {}, "got infinite values"),
+        ([[math.nan, 1.0]], {"columns": ("a", "b")}, "of column a nothing is known: leave it out"),
+        ([[math.nan, 1.0]], {}, "of column number 0 nothing is known"),
+        ([[1.0, 2.0]], {"columns": ("a",)}, "columns must name the 2 columns of x, got 1 names"),
+        ([[1.0, 2.0]], {"low": torch.zeros(3)}, r"low must have shape \(2,\), got \(3,\)"),
+    ],
+)
+def test_what_is_no_table_with_holes_is_refused(x: Any, more: dict[str, Any], words: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=words):
+        data.Incomplete(x, **more)
 
 
 def test_the_series_is_el_nino_standardised() -> None:

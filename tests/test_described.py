@@ -30,6 +30,8 @@ CASES: list[tuple[Callable[[], nn.Module], Callable[[], tuple[Tensor, ...]]]] = 
     (lambda: nets.MLPGenerator(3, width=4, prior="uniform", scale=2.0), lambda: (torch.randn(4, 3),)),
     (lambda: nets.MLPDiscriminator(2, 4, fourier=3, minibatch_std=True), lambda: (torch.randn(4, 2),)),
     (lambda: nets.MLPDiscriminator(classes=3, condition="projection"), lambda: (torch.randn(4, 2), classes())),
+    (lambda: nets.Imputer(2, width=3, noise=1.0), lambda: (torch.rand(4, 4), torch.randn(4, 2))),
+    (lambda: nets.MaskDiscriminator(2), lambda: (torch.rand(4, 2), torch.rand(4, 2))),
     (lambda: nets.MLPEncoder(3, gaussian=False), lambda: (torch.randn(4, 2),)),
     (lambda: nets.MLPJointDiscriminator(3, scale=2.0), lambda: (torch.randn(4, 2), torch.randn(4, 3))),
     (lambda: nets.SequenceGenerator(12, 2, 2, 3, volatility=True), lambda: (torch.randn(4, 36),)),

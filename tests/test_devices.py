@@ -37,6 +37,8 @@ def source(name: str) -> Any:
     """Data that this game can be played for, on the CPU."""
     if name in ("pix2pix", "bicycle_gan", "cycle_gan"):
         return data.load_pairs("scenes", "test", size=16, paired=name != "cycle_gan")
+    if name == "gain":
+        return data.Incomplete(torch.tensor([[0.0, 1.0], [torch.nan, 2.0], [1.0, torch.nan]]).repeat(4, 1))
     scenes = data.load("scenes", "test", size=16)
     return data.shrunk(scenes, 2) if name in ("sr_gan", "esr_gan") else scenes
 
@@ -46,6 +48,11 @@ def networks(name: str, classes: int) -> tuple[list[nn.Module], dict[str, Any]]:
     if name in recipes.LINEUPS:
         made, options = recipes.LINEUPS[name](parts)
         return made, options
+    if name == "gain":
+        return [nets.Imputer(2), nets.MaskDiscriminator(2)], {}
+    if name == "ambient_gan":
+        made, options = networks("gan", classes)
+        return made, {**options, "measure": lambda x, rng: x * torch.rand(x.shape, generator=rng).to(x.device)}
     labelled = {"classes": None if name == "gan" else classes, "size": 16, "channels": 3, "width": 4}
     return [nets.ShuffleGenerator(latent=8, **labelled), nets.ShuffleDiscriminator(**labelled)], {"penalty": "r1_r2"}
 

@@ -58,6 +58,18 @@ def points(n: int = 60) -> Tensor:
     return torch.randn(n, 2, generator=torch.Generator().manual_seed(1)) + 1
 
 
+def holed() -> data.Incomplete:
+    """Rows of 2 of which every fifth entry is missing."""
+    x = points().clone()
+    x.view(-1)[::5] = torch.nan
+    return data.Incomplete(x)
+
+
+def halved(x: Tensor, rng: torch.Generator) -> Tensor:
+    """Every other number, on average, is lost."""
+    return x * (torch.rand(x.shape, generator=rng) < 0.5).to(x)
+
+
 def labelled() -> data.Dataset:
     return data.Dataset("points", points(), torch.arange(60) % 3, ("a", "b", "c"))
 
@@ -209,6 +221,51 @@ def bound(std: float | None, beta: float) -> Formula:
         return {"loss": -np.log(density).sum(1).mean(), "divergence": beta * divergence(mean, variance)}
 
     return formula
+
+
+def imputed(game: Game, batch: Batch) -> tuple[Array, Array, Tensor]:
+    """Which entries are known, the answers, and the completed rows."""
+    assert batch.inputs is not None
+    known = batch.inputs[:, 2:]
+    answers = game.generator(batch.inputs, batch.z).detach()
+    return exact(known), exact(answers), torch.where(known == 1, batch.real, answers)
+
+
+def of_entries(game: Game, batch: Batch, printed: bool) -> tuple[Array, Array, Array]:
+    """Which entries are known, D's logits, and which entries count."""
+    known, _, row = imputed(game, batch)
+    if printed:
+        asked = exact(torch.eye(2)[torch.randint(2, (len(row),), generator=batch.rng)])
+        hint, counts = np.where(asked == 1, 0.5, known), asked
+    else:
+        told = exact(torch.rand(row.shape, generator=batch.rng) < 0.9)
+        hint, counts = known * told, np.ones_like(known)
+    return known, exact(game.discriminator(row, torch.from_numpy(hint).float())), counts
+
+
+def entry_discriminator(printed: bool) -> Formula:
+    """-Σ (m log D + (1 - m) log(1 - D)) over the entries that count, by their number."""
+
+    def formula(game: Game, batch: Batch) -> dict[str, float]:
+        known, logits, counts = of_entries(game, batch, printed)
+        return {"loss": -(counts * (known * log_d(logits) + (1 - known) * log_not_d(logits))).sum() / counts.sum()}
+
+    return formula
+
+
+def entry_generator(printed: bool) -> Formula:
+    """-Σ (1 - m) log D, likewise, and α times the mean squared error of what is known."""
+
+    def formula(game: Game, batch: Batch) -> dict[str, float]:
+        known, logits, counts = of_entries(game, batch, printed)
+        squares = (known * (imputed(game, batch)[1] - exact(batch.real)) ** 2).sum() / known.sum()
+        return {"loss": -(counts * (1 - known) * log_d(logits)).sum() / counts.sum(), "squares": 7 * squares}
+
+    return formula
+
+
+def through_damage(formula: Callable[[Game, Batch, Tensor], float]) -> Formula:
+    return lambda game, batch: {"loss": formula(game, batch, halved(fakes(game, batch), batch.rng))}
 
 
 def rebuilding(game: Game, batch: Batch) -> dict[str, float]:
@@ -473,6 +530,40 @@ CASES: dict[str, Case] = {
         BOTH,
         {*BOTH, "generator.latent_l1"},
         {"discriminator": judged, "generator": regressor},
+    ),
+    "gain": Case(
+        seeded(games.gain, partial(nets.Imputer, 2, 8), partial(nets.MaskDiscriminator, 2, 8), source=holed, alpha=7.0),
+        BOTH,
+        {*BOTH, "generator.squares"},
+        {"discriminator": entry_discriminator(False), "generator": entry_generator(False)},
+    ),
+    "gain, as printed": Case(
+        seeded(
+            games.gain,
+            partial(nets.Imputer, 2, 8, noise=1.0),
+            partial(nets.MaskDiscriminator, 2, 8),
+            source=holed,
+            alpha=7.0,
+            hint=0.5,
+            hint_rate=None,
+            unhinted=True,
+        ),
+        BOTH,
+        {*BOTH, "generator.squares"},
+        {"discriminator": entry_discriminator(True), "generator": entry_generator(True)},
+    ),
+    "ambient_gan": Case(
+        seeded(games.ambient_gan, generator, discriminator, measure=halved),
+        BOTH,
+        set(BOTH),
+        {
+            "discriminator": through_damage(
+                lambda game, batch, seen: float(
+                    -log_d(said(game, batch.real, batch)[0]).mean() - log_not_d(said(game, seen, batch)[0]).mean()
+                )
+            ),
+            "generator": through_damage(lambda game, batch, seen: float(-log_d(said(game, seen, batch)[0]).mean())),
+        },
     ),
     **{
         name: Case(partial(test_translation.tiny, name), turns, terms, {})  # formulas: test_translation.py

@@ -15,7 +15,7 @@ from typing import Literal
 
 from .. import _check
 from . import files, online, scenes
-from ._base import SPLITS, Dataset, Pairs, clustered, digest, fit, shrunk, taken
+from ._base import SPLITS, Dataset, Incomplete, Pairs, clustered, digest, fit, shrunk, taken
 from .files import picture
 from .packaged import BUILT_IN, OFFLINE, SERIES_MEAN, SERIES_STD, TASKS, load_pairs
 from .source import Drawn, Feed, Source, source
@@ -28,6 +28,7 @@ __all__ = [
     "Dataset",
     "Drawn",
     "Feed",
+    "Incomplete",
     "Pairs",
     "Source",
     "TextData",
@@ -67,6 +68,7 @@ def load(
     become the names of the classes, and `classes` (K,), text, what the labels 0 … K − 1 are called instead.
 
     - `digits`: 5000 handwritten digits, 28×28; `digits8`: 1797 of 8×8; `flowers`: Iris, four measurements in cm.
+    - `breast_cancer`: 569 tumours, malignant or benign, 30 measurements of their cells (`Dataset.columns`).
     - `photos`: 4000 patches of four photographs, which were halved first; the test's 2000 are of two others.
     - `galaxies`: 1000 patches of the left half of a picture of the sky, halved too, and 1000 of its right half.
     - `brick`, `grass`, `gravel`: all patches of one grey picture of 128×128 pixels that do not touch a square of 40 in
@@ -100,7 +102,8 @@ def load(
         side = None if size == "fit" else size
         if name in OFFLINE:
             offline = OFFLINE[name]
-            found = Dataset(name, *offline.read(split, side), offline.source, offline.licence, split)
+            read = offline.read(split, side)
+            found = Dataset(name, *read, offline.source, offline.licence, split, columns=offline.columns)
         else:
             found = online.load(name, split, side, root)
         return replace(found, notes=(BUILT_IN.format(name),)) if Path(name).is_dir() else found

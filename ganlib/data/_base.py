@@ -1,8 +1,9 @@
-"""Samples as one tensor, and pairs of images as two."""
+"""Samples as one tensor, pairs of images as two, and tables with holes."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import mmap
 import warnings
 from collections.abc import Iterator
@@ -67,6 +68,7 @@ class Dataset:
         licence: under which terms.
         split: the part this is, "train", "test" or "all".
         notes: what was read and what was done to it, a sentence each; of the reader's own files, never empty.
+        columns: what the columns of points are called, with their units in brackets; empty where nobody says.
 
     Raises:
         TypeError: x or y has another type.
@@ -81,6 +83,7 @@ class Dataset:
     licence: str = ""
     split: str = "all"
     notes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         x, y = self.x, self.y
@@ -237,6 +240,114 @@ class Pairs:
         other = index if self.paired else draw_index(len(self.inputs), n, rng)
         device = self.inputs.device
         return _floats(taken(self.targets, index.to(device))), _floats(taken(self.inputs, other.to(device)))
+
+
+@dataclass(frozen=True, eq=False)
+class Incomplete:
+    """A table with holes, for `games.gain`. First built in chapter 18.
+
+    Networks are shown it scaled to [0, 1], by the least and the largest value known of each column: of the table that
+    is learned from. Others take its scale, `learned.like(rows)`, so that nothing of theirs leaks into it; their values
+    may lie beyond [0, 1].
+
+    Attributes:
+        x: the rows, (N, D) as floats, NaN where a value is missing; a tensor, an array or a pandas frame of numbers.
+        low, high: (D,), what is scaled to 0 and to 1; by default what is known of x.
+        name: what it is called.
+        columns: what the columns are called; by default as a frame says.
+
+    Raises:
+        TypeError: no table of numbers.
+        ValueError: infinite values, a column of which nothing is known, or a scale of other columns.
+    """
+
+    x: Tensor
+    low: Tensor | None = None
+    high: Tensor | None = None
+    name: str = "a table with holes"
+    columns: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        x: Any = self.x
+        columns = self.columns or tuple(str(column) for column in getattr(x, "columns", ()))
+        try:
+            x = (
+                x
+                if isinstance(x, Tensor)
+                else np.array(x.to_numpy() if hasattr(x, "to_numpy") else x, dtype=np.float64)
+            )
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"x must be a table of numbers, NaN where one is missing: {error}") from None
+        x = torch.as_tensor(x).float()
+        if x.dim() != 2 or x.numel() == 0:
+            raise ValueError(f"x must be a table (N, D), got shape {tuple(x.shape)}")
+        if x.isinf().any():
+            raise ValueError("x must be finite, or NaN where a value is missing, got infinite values")
+        if columns and len(columns) != x.shape[1]:
+            raise ValueError(f"columns must name the {x.shape[1]} columns of x, got {len(columns)} names")
+        known = ~x.isnan()
+        for what, given, reach in (("low", self.low, math.inf), ("high", self.high, -math.inf)):
+            if given is None:
+                if not known.any(0).all():
+                    empty = int((~known.any(0)).nonzero()[0])
+                    called = columns[empty] if columns else f"number {empty}"
+                    raise ValueError(f"of column {called} nothing is known: leave it out")
+                edges = torch.where(known, x, reach)
+                given = edges.amin(0) if what == "low" else edges.amax(0)
+            _check.shape(what, given, f"({x.shape[1]},)", isinstance(given, Tensor) and given.shape == x.shape[1:])
+            object.__setattr__(self, what, given)
+        object.__setattr__(self, "x", x)
+        object.__setattr__(self, "columns", columns)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __repr__(self) -> str:
+        return f"<Incomplete {self.name}: {tuple(self.x.shape)}, {self.known.float().mean():.0%} known>"
+
+    @property
+    def known(self) -> Tensor:
+        """Which entries are known, bool (N, D)."""
+        return ~self.x.isnan()
+
+    @property
+    def _units(self) -> tuple[Tensor, Tensor]:
+        """What is scaled to 0, and the range that is scaled to [0, 1]; that of a constant column is 1."""
+        assert self.low is not None and self.high is not None
+        return self.low, torch.where(self.high > self.low, self.high - self.low, 1.0)
+
+    @property
+    def inputs(self) -> Tensor:
+        """What a generator is shown: scaled rows with 0 in the holes, and beside them their masks, (N, 2D)."""
+        low, width = self._units
+        return torch.cat([((self.x - low) / width).nan_to_num(0.0), self.known.float()], 1)
+
+    def like(self, x: Any) -> Incomplete:
+        """Other rows of the same columns, in this table's scale."""
+        return Incomplete(x, self.low, self.high, self.name, self.columns)
+
+    def completed(self, answers: Tensor) -> Tensor:
+        """The rows with scaled answers (N, D) in their holes, in the table's units."""
+        _check.shape("answers", answers, str(tuple(self.x.shape)), answers.shape == self.x.shape)
+        low, width = self._units
+        return torch.where(self.known, self.x, answers * width + low)
+
+    def to(self, device: torch.device | str) -> Incomplete:
+        """The same table with its tensors on `device`."""
+        assert self.low is not None and self.high is not None
+        return replace(self, x=self.x.to(device), low=self.low.to(device), high=self.high.to(device))
+
+    def draw_pair(self, n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Draw rows uniformly, with replacement.
+
+        Returns:
+            Scaled rows with 0 in the holes (n, D), and `inputs` of the same rows (n, 2D).
+
+        Raises:
+            TypeError, ValueError: n is not a whole number of at least 1, or there is no generator.
+        """
+        chosen = replace(self, x=self.x[draw_index(len(self), n, rng).to(self.x.device)]).inputs
+        return chosen.chunk(2, 1)[0], chosen
 
 
 def shrunk(dataset: Dataset, factor: int) -> Pairs:

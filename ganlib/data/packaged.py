@@ -57,6 +57,24 @@ def _flowers(split: str, size: int | None) -> Arrays:
     return part("flowers", (x, y, tuple(str(name) for name in iris.target_names)), split, size)
 
 
+def _breast_cancer(split: str, size: int | None) -> Arrays:
+    from sklearn.datasets import load_breast_cancer
+
+    tumours = load_breast_cancer()
+    x, y = torch.from_numpy(tumours.data.astype(np.float32)), torch.from_numpy(tumours.target.astype(np.int64))
+    return part("breast_cancer", (x, y, tuple(str(name) for name in tumours.target_names)), split, size)
+
+
+_NUCLEUS = (
+    "radius", "texture (grey levels)", "perimeter", "area", "smoothness", "compactness", "concavity",
+    "concave points", "symmetry", "fractal dimension",
+)  # fmt: skip
+TUMOUR = tuple(f"{kind} {name}" for kind in ("mean", "error of", "worst") for name in _NUCLEUS)
+"""The columns of `breast_cancer`: of each measurement of a nucleus, the mean over a picture's nuclei, its standard
+error, and the mean of the three largest. The source names no unit of length; smoothness and what follows have none."""
+_FLOWER = tuple(f"{part} {side} (cm)" for part in ("sepal", "petal") for side in ("length", "width"))
+
+
 # Patches of photographs.
 
 _PHOTOS = {"train": ("astronaut.png", "chelsea.png", "china.jpg", "rocket.jpg"), "test": ("coffee.png", "flower.jpg")}
@@ -231,6 +249,7 @@ class _Offline:
     read: Callable[[str, int | None], Arrays]
     source: str
     licence: str
+    columns: tuple[str, ...] = ()
 
 
 OFFLINE = {
@@ -248,6 +267,13 @@ OFFLINE = {
         _flowers,
         "Iris (Anderson 1935, Fisher 1936): sepal length and width, petal length and width in cm, from scikit-learn",
         "CC BY 4.0",
+        _FLOWER,
+    ),
+    "breast_cancer": _Offline(
+        _breast_cancer,
+        "Breast Cancer Wisconsin (Diagnostic) (Street, Wolberg and Mangasarian 1993), UCI, as shipped in scikit-learn",
+        "CC BY 4.0",
+        TUMOUR,
     ),
     **{
         name: _Offline(

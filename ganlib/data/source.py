@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from .. import _check
-from ._base import Dataset, Pairs, digest, draw_index, image_layout, warn_of_range
+from ._base import Dataset, Incomplete, Pairs, digest, draw_index, image_layout, warn_of_range
 
 
 class Drawn(NamedTuple):
@@ -203,7 +203,7 @@ def source(data: Any, device: torch.device | str = "cpu", dtype: torch.dtype = t
     if hasattr(data, "draw_pair"):
         pairs = data.to(device) if hasattr(data, "to") else data
         size = len(data) if hasattr(data, "__len__") else None
-        named = name if size is None else f"{name} ({size} pairs)"
+        named = name if size is None else f"{name} ({size} {'rows' if isinstance(data, Incomplete) else 'pairs'})"
 
         def draw_pairs(n: int, rng: torch.Generator) -> tuple[Tensor, None, Tensor]:
             real, inputs = pairs.draw_pair(n, rng)
@@ -229,14 +229,16 @@ def source(data: Any, device: torch.device | str = "cpu", dtype: torch.dtype = t
 
 
 def fingerprint(data: Any) -> str | None:
-    """A word that changes with the numbers of a tensor, an array, (x, y), a `Dataset` or `Pairs`; None of other data,
-    which are known by their name and number alone."""
+    """A word that changes with the numbers of a tensor, an array, (x, y), a `Dataset`, `Pairs` or `Incomplete`; None of
+    other data, which are known by their name and number alone."""
     if hasattr(data, "to_numpy"):  # a pandas frame
         data = data.to_numpy()
     if isinstance(data, Dataset):
         data = (data.x,) if data.y is None else (data.x, data.y)
     elif isinstance(data, Pairs):
         data = (data.inputs, data.targets)
+    elif isinstance(data, Incomplete):
+        data = (data.x, data.low, data.high)
     parts = data if isinstance(data, tuple) else (data,)
     if not all(isinstance(part, Tensor | np.ndarray) for part in parts):
         return None

@@ -3,7 +3,8 @@ r"""Every GAN as players and losses: each game is a few short functions that rea
 A game is a function of networks, data and options that returns a `Game`, a file a family: `gan` holds the games of a
 generator and a discriminator, `clustered` the one that gives itself classes, `heads` those whose discriminator says
 more than a logit, `latent` those with an encoder, `progressive` the one whose networks grow, `pix2pix`, `cycle`,
-`bicycle`, `star` and `super_resolution` those that turn images into images. `contest` and `translation` are what they
+`bicycle`, `star` and `super_resolution` those that turn images into images, `gain` the one that fills tables, `ambient`
+the one that learns from damaged samples. `contest` and `translation` are what they
 share.
 
 GANs that differ from the first one in their losses and penalties are `gan`, or `conditional_gan`, under other names:
@@ -22,10 +23,12 @@ from collections.abc import Callable
 
 from .._check import one_of
 from ..engine import Game
+from .ambient import ambient_gan
 from .bicycle import bicycle_gan
 from .clustered import clustered_gan
 from .contest import Judged, Options
 from .cycle import cycle_gan
+from .gain import gain, impute
 from .gan import conditional_gan, gan
 from .heads import Codes, ac_gan, eb_gan, info_gan
 from .latent import aae, bigan, encode, lr_gan, rebuild, vae, vae_gan
@@ -41,6 +44,7 @@ __all__ = [
     "Options",
     "aae",
     "ac_gan",
+    "ambient_gan",
     "bicycle_gan",
     "bigan",
     "clustered_gan",
@@ -49,8 +53,10 @@ __all__ = [
     "eb_gan",
     "encode",
     "esr_gan",
+    "gain",
     "gan",
     "get",
+    "impute",
     "info_gan",
     "lr_gan",
     "pix2pix",
@@ -84,6 +90,8 @@ GAMES: dict[str, Callable[..., Game]] = {
         star_gan,
         sr_gan,
         esr_gan,
+        gain,
+        ambient_gan,
     )
 }
 

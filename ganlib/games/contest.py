@@ -242,12 +242,14 @@ class Made:
         settings: its own weights, for a checkpoint.
         conditional: whether networks that take labels are shown them.
         also: further terms of the loss of the player whose turn it is, by name.
+        measure: `(samples, rng)` -> what D is shown of the generator's samples, instead of these.
     """
 
     name: str = "gan"
     settings: Mapping[str, Any] = field(default_factory=dict)
     conditional: bool = False
     also: Callable[[Judged], dict[str, Tensor]] | None = None
+    measure: Callable[[Tensor, torch.Generator], Tensor] | None = None
 
 
 def labels_for(net: Callable[..., Any], batch: Batch) -> tuple[Tensor, ...]:

@@ -141,6 +141,9 @@ def contest(
     def seen(x: Tensor, batch: Batch) -> Tensor:
         return x if change is None else change(x, batch.rng)
 
+    def measured(fake: Tensor, batch: Batch) -> Tensor:
+        return seen(fake if own.measure is None else own.measure(fake, batch.rng), batch)
+
     def critic(batch: Batch, net: Callable[..., Any] = discriminator) -> Critic:
         return Critic(net, *given(batch, judges_class))
 
@@ -153,7 +156,7 @@ def contest(
             last[:] = [(batch, made)]
         fake = made.detach()
         terms, real_heads, fake_heads = adversary.discriminator(
-            critic(batch), seen(batch.real, batch), seen(fake, batch), batch, together
+            critic(batch), seen(batch.real, batch), measured(fake, batch), batch, together
         )
         if own.also is not None:
             terms |= own.also(Judged("discriminator", batch, fake, fake_heads, real_heads))
@@ -161,7 +164,7 @@ def contest(
 
     def generator_loss(batch: Batch) -> Terms:
         batch, fake = last.pop() if reuse and last else (batch, generator(batch.z, *given(batch)).contiguous())
-        real, shown = seen(batch.real, batch), seen(fake, batch)
+        real, shown = seen(batch.real, batch), measured(fake, batch)
         judging: Callable[..., Any] = discriminator
         if unrolled:
 
@@ -188,7 +191,7 @@ def contest(
         **own.settings,
     }
     made = table.game(own.name, players, data, described, adversary, prior=prior)
-    _must_fit(made, given, judges_class, adversary.rule)
+    _must_fit(made, given, judges_class, adversary.rule, own)
     if isinstance(augment, str) and (points := made.draw("generator").real).dim() != 4:
         raise ValueError(
             f"augment={augment!r} changes images (N, C, H, W); the data are of shape {tuple(points.shape)}"
@@ -198,15 +201,20 @@ def contest(
 
 @torch.no_grad()
 def _must_fit(
-    game: Game, given: Callable[[Batch, bool], tuple[Tensor, ...]], judges_class: bool, rule: losses.Loss
+    game: Game, given: Callable[[Batch, bool], tuple[Tensor, ...]], judges_class: bool, rule: losses.Loss, own: Made
 ) -> None:
     """One look at the door: do the generator's samples have the data's shape, and D's logits one number each?"""
     batch = game.draw("generator")
     with at_rest(game.generator) as generator, at_rest(game.discriminator) as discriminator:
         fake = generator(batch.z, *given(batch, True))
+        if own.measure is not None:
+            fake = own.measure(fake, batch.rng)
+            if not isinstance(fake, Tensor):
+                raise TypeError(f"measure must return damaged samples, a tensor, got {type(fake).__name__}")
         if fake.shape != batch.real.shape:
             made, wanted = tuple(fake.shape[1:]), tuple(batch.real.shape[1:])
-            raise ValueError(f"the generator's samples have shape {made}, but those of the data {wanted}")
+            what = "samples" if own.measure is None else "samples, measured,"
+            raise ValueError(f"the generator's {what} have shape {made}, but those of the data {wanted}")
         said = discriminator(batch.real, *given(batch, judges_class))
     logits = said[0] if isinstance(said, tuple) else said
     wanted = (len(batch.real) // getattr(game.discriminator, "pack", 1),)

@@ -38,6 +38,7 @@ from ganlib.nets.encoders import (
     logits_and_features,
 )
 from ganlib.nets.images import DCGANDiscriminator, DCGANGenerator, ShuffleDiscriminator, ShuffleGenerator, fits
+from ganlib.nets.imputers import Imputer, MaskDiscriminator
 from ganlib.nets.points import MLPDiscriminator, MLPGenerator
 from ganlib.nets.progressive import (
     EqualisedConv2d,
@@ -67,10 +68,12 @@ __all__ = [
     "DomainDiscriminator",
     "EqualisedConv2d",
     "ImagePool",
+    "Imputer",
     "MLPDiscriminator",
     "MLPEncoder",
     "MLPGenerator",
     "MLPJointDiscriminator",
+    "MaskDiscriminator",
     "MinibatchDiscrimination",
     "MinibatchStd",
     "Packed",
