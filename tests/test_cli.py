@@ -120,7 +120,7 @@ def test_every_game_is_played_from_the_name_of_its_data(tmp_path: Path, points: 
 
 
 def test_the_games_of_images_are_played_with_networks_for_images():
-    for game in ("ac_gan", "info_gan", "eb_gan", "vae", "aae", "vae_gan", "bigan", "lr_gan"):
+    for game in ("ac_gan", "info_gan", "semi_supervised", "eb_gan", "vae", "aae", "vae_gan", "bigan", "lr_gan"):
         made = recipes.build(recipes.Settings("digits", game=game))
         made.play(1, progress=False)
         assert made.sample(2).shape == (2, 1, 28, 28)

@@ -2,9 +2,9 @@ r"""Every GAN as players and losses: each game is a few short functions that rea
 
 A game is a function of networks, data and options that returns a `Game`, a file a family: `gan` holds the games of a
 generator and a discriminator, `clustered` the one that gives itself classes, `heads` those whose discriminator says
-more than a logit, `semi_supervised` the one whose discriminator is a classifier, `latent` those with an encoder, `progressive` the one whose networks grow, `pix2pix`, `cycle`,
-`bicycle`, `star` and `super_resolution` those that turn images into images. `contest` and `translation` are what they
-share.
+more than a logit, `semi_supervised` the one whose discriminator learns classes from a few labels, `latent` those with
+an encoder, `progressive` the one whose networks grow, `pix2pix`, `cycle`, `bicycle`, `star` and `super_resolution`
+those that turn images into images. `contest` and `translation` are what they share.
 
 GANs that differ from the first one in their losses and penalties are `gan`, or `conditional_gan`, under other names:
 
