@@ -13,7 +13,7 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
-from ganlib import data, games, nets, widgets
+from ganlib import data, features, games, nets, widgets
 from ganlib.book.widgets.network import Tape, packed, write_layer
 
 from .test_live import Mine, in_chromium, rounded, trained
@@ -34,6 +34,22 @@ def assorted() -> nn.Module:
     )  # fmt: skip
 
 
+def pooled() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.MaxPool2d(2), nn.LeakyReLU(0.2), nn.Conv2d(4, 8, 3, padding=1), nn.AvgPool2d(3, 3),
+        nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 5),
+    )  # fmt: skip
+
+
+def endless() -> nn.Module:
+    """A texture from noise, without padding and with."""
+    return nn.Sequential(
+        nn.Conv2d(4, 8, 3), nn.BatchNorm2d(8), nn.LeakyReLU(0.2), nn.Upsample(scale_factor=2),
+        nn.Conv2d(8, 6, 5), nn.ReLU(), nn.ConvTranspose2d(6, 4, 4, 2, 1), nets.PixelNorm(), nn.Conv2d(4, 12, 3),
+        nn.PixelShuffle(2), nn.Tanh(),
+    )  # fmt: skip
+
+
 TRANSLATORS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int]]] = {
     "u-net": (lambda: nets.UNet(32, 3, width=12), (3, 32, 32)),
     "u-net, small, grey to colour, z": (lambda: nets.UNet(8, 1, 3, width=4, latent=5), (1, 8, 8)),
@@ -45,6 +61,11 @@ TRANSLATORS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int, int]]] = {
     "bicubic and a correction": (lambda: nets.ResidualUpsampler(2, 3, width=8), (3, 11, 8)),
     "bicubic and a correction, ×3": (lambda: nets.ResidualUpsampler(3, 1, width=4, depth=2), (1, 5, 6)),
     "assorted": (assorted, (3, 8, 8)),
+    "picture and mask, z": (lambda: nets.ResidualGenerator(2, 1, width=8, downs=1, blocks=1, latent=4), (2, 28, 28)),
+    "u-net, picture and mask": (lambda: nets.UNet(16, 2, 1, width=4, latent=3), (2, 16, 16)),
+    "digits' classifier": (features.DigitClassifier, (1, 28, 28)),
+    "pooled": (pooled, (1, 17, 23)),
+    "endless": (endless, (4, 9, 11)),
 }
 MAKERS = {name: trained(make()) for name, (make, _) in TRANSLATORS.items()}
 

@@ -105,14 +105,16 @@ async function play(file) {
   await page.getByRole("menuitem", { name: "Run", exact: true }).click();
   await page.getByRole("menuitem", { name: "Run All Cells", exact: true }).click();
   const cell = i => page.locator(".jp-Notebook .jp-CodeCell").nth(i);
-  const said = cell(8).locator(".jp-OutputArea-output");
+  const said = cell(11).locator(".jp-OutputArea-output");
   await said.filter({ hasText: "heard" }).waitFor({ timeout: 40000 });
 
   const boxes = { scrubber: cell(1).locator(".jp-OutputArea-output .jupyter-widgets").first(), live: cell(2).locator(".ganlib-live"), laboratory: cell(3).locator(".ganlib-laboratory"), quiz: cell(4).locator(".ganlib-quiz"),
-    pad: cell(5).locator(".ganlib-trans"), lamp: cell(6).locator(".ganlib-trans"), mix: cell(7).locator(".ganlib-trans") };
+    pad: cell(5).locator(".ganlib-trans"), lamp: cell(6).locator(".ganlib-trans"), mix: cell(7).locator(".ganlib-trans"),
+    rub: cell(8).locator(".ganlib-trans"), budget: cell(9).locator(".ganlib-trans"), canvas: cell(10).locator(".ganlib-trans") };
   // What stands for all that a widget shows; live's map draws itself bit by bit and is left out.
   const parts = { scrubber: "img", live: ".live-picture", laboratory: "canvas, label b", quiz: "img, p:not(:empty), .right, .wrong",
-    pad: ".trans-view > canvas", lamp: ".trans-view:first-child canvas, .trans-view:last-child canvas", mix: ".trans-view canvas" };
+    pad: ".trans-view > canvas", lamp: ".trans-view:first-child canvas, .trans-view:last-child canvas", mix: ".trans-view canvas",
+    rub: ".rub-answers canvas", budget: "p, li, .budget-purse", canvas: ".canvas-board canvas" };
   const shown = name => boxes[name].evaluate((box, kind) => [...box.querySelectorAll(kind)].filter(e => e.offsetParent)
     .map(e => e.src ?? e.toDataURL?.() ?? e.textContent).join(), parts[name]);
   const still = async name => { // until two looks agree
@@ -131,6 +133,9 @@ async function play(file) {
     (await boxes.live.locator(".live-classes [aria-pressed=true]").textContent()).trim(),
     (await boxes.pad.getByRole("group", { name: "Translator" }).locator("[aria-pressed=true]").textContent()).trim(),
     await boxes.mix.getByRole("slider").inputValue(),
+    await boxes.rub.locator(".trans-view > canvas[role=img]").evaluate(e => String(e.getAttribute("aria-label").match(/ (\d+) with/)[1] - 1)),
+    await boxes.budget.locator("fieldset").last().evaluate(e => String([...e.querySelectorAll("input")].findIndex(i => i.checked))),
+    (await boxes.canvas.locator(".canvas-where").textContent()).match(/column (-?\d+)/)[1],
   ];
 
   const drawn = {}, spilled = {};
@@ -187,12 +192,18 @@ async function play(file) {
   await press("lamp", "noise", boxes.lamp.getByLabel("Noise on G(x), σ"), ...Array(20).fill("ArrowRight"));
   await press("lamp", "next", boxes.lamp.getByRole("button", { name: "Next picture" }), "Enter");
   await press("mix", "slider", boxes.mix.getByRole("slider"), ...Array(20).fill("ArrowRight"));
+  await press("rub", "board", boxes.rub.locator(".pad-board"), "ArrowUp", "ArrowUp", "ArrowUp", "ArrowUp", "Space");
+  await press("rub", "answers", boxes.rub.getByRole("button", { name: "Other answers" }), "Enter");
+  await press("rub", "next", boxes.rub.getByRole("button", { name: "Next picture" }), "Space");
+  await press("budget", "buy", boxes.budget.getByRole("button", { name: "Buy" }), "Enter");
+  await press("budget", "level", boxes.budget.getByRole("radio", { name: "no, 0 coins" }), "Space");
+  await press("canvas", "arrows", boxes.canvas.locator(".canvas-board"), "ArrowRight", "ArrowDown");
   for (const name of Object.keys(boxes)) await shoot(name, "after");
 
   // What Python hears of it, and whether it can still set them.
   const used = await standing();
   await said.evaluate(e => { e.textContent = ""; });
-  await cell(8).locator(".jp-InputPrompt").click();
+  await cell(11).locator(".jp-InputPrompt").click();
   await page.keyboard.press("Control+Enter");
   await said.filter({ hasText: "heard" }).waitFor({ timeout: 20000 });
   const heard = (await said.innerText()).trim();

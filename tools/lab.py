@@ -78,7 +78,14 @@ small, large = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 32, 32)
 there, back = torch.nn.Conv2d(3, 1, 3, 1, 1), torch.nn.Conv2d(1, 3, 3, 1, 1)
 first, second = nets.ResidualUpsampler(width=4), nets.ResidualUpsampler(width=4)
 torch.nn.init.normal_(second.net[-2].weight, 0, 0.1)
-mixture = widgets.mix(first, second, small, large)""",
+mixture = widgets.mix(first, second, small, large)
+sampler, mean = (nets.ResidualGenerator(2, 1, width=4, downs=1, blocks=1, latent=latent) for latent in (2, 0))
+reader = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(256, 3))
+rubbed = widgets.rub(sampler, mean, reader, small[:, :1])
+prices = {{"labels": {{100: 20, 400: 80}}, "shifts": {{"no": 0, "yes": 20}}}}
+shop = widgets.budget({{(n, s): (n / 8, n / 9, n / 7) for n in (100, 400) for s in ("no", "yes")}}, prices, 100)
+texture = torch.nn.Sequential(torch.nn.Conv2d(2, 1, 3), torch.nn.Upsample(scale_factor=2), torch.nn.Tanh())
+endless = widgets.canvas(texture)""",
     "box",
     "player",
     'widgets.laboratory("ring")',
@@ -91,12 +98,17 @@ widgets.quiz([
     "board",
     "widgets.lamp(there, back, large)",
     "mixture",
+    "rubbed",
+    "shop",
+    "endless",
     """slider = box.children[0].children[1]
-print("heard", slider.value, player.label, board.translator, mixture.alpha)
-slider.value, player.label, board.translator, mixture.alpha = "200", 7, "by-night", 0.25""",
+print("heard", slider.value, player.label, board.translator, mixture.alpha, rubbed.picture, shop.choice[1], endless.x)
+slider.value, player.label, board.translator, mixture.alpha = "200", 7, "by-night", 0.25
+rubbed.picture, shop.choice, endless.x = 1, [0, 1], -40""",
 )
-#: What its last cell sets: the scrubber's step, the generator's class, the pad's translator, the mixture's α.
-SET = ["200", "7", "by-night", "0.25"]
+#: What its last cell sets: the scrubber's step, the generator's class, the pad's translator, the mixture's α, the
+#: picture to rub at, whether shifts are bought, the column of the canvas.
+SET = ["200", "7", "by-night", "0.25", "1", "1", "-40"]
 
 
 def lay_out(folder: Path) -> Path:

@@ -1,17 +1,14 @@
-"""The widgets that translate pictures in a real browser, each in a bare page (see translators.mjs)."""
+"""The widgets that translate pictures in a real browser, each in a bare page (see widgets.mjs)."""
 
 from __future__ import annotations
 
-import base64
 import math
-from pathlib import Path
 from typing import Any
 
-import anywidget
 import pytest
 import torch
 from torch import Tensor, nn
-from visit import browser, play, served
+from visit import browser, for_everybody, in_bare_pages
 
 from ganlib import nets
 from ganlib.book import widgets
@@ -20,9 +17,6 @@ from tests.test_translators import BRUSHES, WALLS, drawings
 
 pytestmark = pytest.mark.skipif(browser.unwanted(), reason="GANLIB_NO_BROWSER=1 leaves the browser out")
 
-PAGE = """<!doctype html>
-<html lang="en"><title>Translators</title><link rel="icon" href="data:,"><meta name="color-scheme" content="light dark">
-<link rel="stylesheet" href="{name}.css"><main></main></html>"""
 NETS: dict[str, nn.Module] = {
     "pad": trained(nets.UNet(32, 3, width=12, latent=4)),
     "coded": trained(nets.UNet(32, 3, width=3, latent=1)),
@@ -56,24 +50,9 @@ def widgets_by_name() -> dict[str, Any]:
     }
 
 
-def plain(widget: Any) -> dict[str, Any]:
-    """A widget's own state, as the page gets it."""
-    shared = set(anywidget.AnyWidget().keys)
-    values = {name: getattr(widget, name) for name in widget.keys if name not in shared and not name.startswith("_")}
-    return {k: {"base64": base64.b64encode(v).decode()} if isinstance(v, bytes) else v for k, v in values.items()}
-
-
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    folder: Path = tmp_path_factory.mktemp("translators")
-    cases = []
-    for name, widget in widgets_by_name().items():
-        (folder / f"{name}.js").write_text(widget._esm, encoding="utf8")
-        (folder / f"{name}.css").write_text(str(widget._css), encoding="utf8")
-        (folder / f"{name}.html").write_text(PAGE.format(name=name), encoding="utf8")
-        cases.append({"name": name, "page": f"{name}.html", "script": f"{name}.js", "state": plain(widget)})
-    with served(folder) as address:
-        return play("translators.mjs", {"url": address, "cases": cases}, timeout=400)
+    return in_bare_pages(widgets_by_name(), tmp_path_factory.mktemp("translators"))
 
 
 def canvas(look: dict[str, Any], i: int) -> Tensor:
@@ -107,12 +86,7 @@ def verdict(image: Tensor, mask: Tensor) -> str:
 
 @pytest.mark.parametrize("name", ["pad", "switch", "lamp", "bare", "mix"])
 def test_for_everybody(reports: dict[str, Any], name: str) -> None:
-    report = reports[name]
-    assert report["troubles"] == [] and report["light"] == report["dark"] == [], "script errors, axe-core"
-    assert report["wide"] == [] and report["small"] == 0, "at 360 px"
-    assert report["unshielded"] == 0, "in JupyterLab the notebook takes keys from what does not carry its mark"
-    assert report["listening"] == 0, "a widget that is taken away hears no more"
-    assert all(all(look["named"]) for look in report["looks"].values()), "every picture has its words"
+    for_everybody(reports[name])
 
 
 # The pad.

@@ -1,13 +1,16 @@
 """Interactive figures that need no kernel: they work in Jupyter, in Colab and in the published page.
 
 `scrubber` leads through precomputed frames; it is made of core ipywidgets. The others bring a script of their own:
-`live` hands a trained generator to the reader's browser, `laboratory` is a GAN that trains there, and `quiz` asks for a
-guess before the reveal. Three run translators: `pad` is painted on, `lamp` shows what a translation hides, and `mix`
-slides between the weights of two networks.
+`live` hands a trained generator to the reader's browser, `laboratory` is a GAN that trains there, `quiz` asks for a
+guess before the reveal, and `budget` sells what was measured. Four run translators: `pad` is painted on, `lamp` shows
+what a translation hides, `mix` slides between the weights of two networks, and `rub` fills in what one rubs out.
+`canvas` is a window on an endless texture.
 """
 
 from __future__ import annotations
 
+from ganlib.book.widgets.budget import Budget, budget
+from ganlib.book.widgets.canvas import Canvas, canvas, hashed_noise
 from ganlib.book.widgets.frames import LIMIT, Scrubber, png, scrubber
 from ganlib.book.widgets.generator import Live, live
 from ganlib.book.widgets.laboratory import LABORATORY_LOSSES, Laboratory, laboratory
@@ -16,6 +19,7 @@ from ganlib.book.widgets.mix import Mix, mix
 from ganlib.book.widgets.network import SIDE_LIMIT, WEIGHTS_LIMIT
 from ganlib.book.widgets.pad import MOST_BRUSHES, Pad, pad
 from ganlib.book.widgets.quiz import MOST_ANSWERS, QUIZ_LIMIT, Question, Quiz, quiz
+from ganlib.book.widgets.rub import Rub, rub
 from ganlib.book.widgets.translators import PICTURES_LIMIT
 
 __all__ = [
@@ -27,6 +31,8 @@ __all__ = [
     "QUIZ_LIMIT",
     "SIDE_LIMIT",
     "WEIGHTS_LIMIT",
+    "Budget",
+    "Canvas",
     "Laboratory",
     "Lamp",
     "Live",
@@ -34,7 +40,11 @@ __all__ = [
     "Pad",
     "Question",
     "Quiz",
+    "Rub",
     "Scrubber",
+    "budget",
+    "canvas",
+    "hashed_noise",
     "laboratory",
     "lamp",
     "live",
@@ -42,5 +52,6 @@ __all__ = [
     "pad",
     "png",
     "quiz",
+    "rub",
     "scrubber",
 ]

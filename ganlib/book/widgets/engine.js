@@ -33,6 +33,23 @@ export function run(net, x, code = {}) {
   for (const layer of net.layers) x = LAYERS[layer.op](x, layer, at);
   return x;
 }
+// The same for many codes beside one image x: z -> image. The first convolution is linear, so that of x and those of each
+// number of z are computed once, and a code adds the latter up.
+export function forCodes(net, x) {
+  const at = net.layers.findIndex(layer => layer.op === "convolve"), [head, rest] = [net.layers.slice(0, at + 1), net.layers.slice(at + 1)];
+  if (!["code convolve", "code reflect convolve"].includes(head.map(layer => layer.op).join(" ")) || head[0].classes) return z => run(net, x, { z });
+  const through = (image, z) => run({ layers: head }, image, { z }), none = new Array(net.code).fill(0), blank = { ...x, data: x.data.map(() => 0) };
+  net.parts ||= none.map((_, k) => {
+    const zero = through(blank, none).data;
+    return through(blank, none.map((_, i) => +(i === k))).data.map((v, p) => v - zero[p]);
+  });
+  const base = through(x, none);
+  return z => {
+    const y = base.data.slice();
+    net.parts.forEach((part, k) => { const v = z[k]; for (let p = 0; p < y.length; p++) y[p] += v * part[p]; });
+    return run({ layers: rest }, { ...base, data: y }, { z });
+  };
+}
 // G(z), or G(z, label): a Float32Array of the numbers of one image.
 export const forward = (net, z, label = 0) => run(net, vector(Float32Array.from(z)), { label }).data;
 
@@ -105,7 +122,6 @@ function cubic(side, factor) {
 
 const each = (x, f) => { for (let i = 0; i < x.data.length; i++) x.data[i] = f(x.data[i]); return x; };
 const ACTIVATIONS = {
-  leaky: a => v => v < 0 ? a * v : v,
   elu: a => v => v < 0 ? a * Math.expm1(v) : v,
   silu: () => v => v / (1 + Math.exp(-v)),
   sigmoid: () => v => 1 / (1 + Math.exp(-v)),
@@ -201,8 +217,34 @@ const LAYERS = {
   reflect(x, { padding }) {
     const y = planes(x.channels, x.height + 2 * padding, x.width + 2 * padding);
     const mirror = (i, side) => { const at = Math.abs(i - padding); return at < side ? at : 2 * side - 2 - at; };
-    for (let c = 0; c < x.channels; c++) for (let i = 0; i < y.height; i++) for (let j = 0; j < y.width; j++)
-      y.data[(c * y.height + i) * y.width + j] = x.data[(c * x.height + mirror(i, x.height)) * x.width + mirror(j, x.width)];
+    const across = Int32Array.from({ length: y.width }, (_, j) => mirror(j, x.width));
+    for (let c = 0, to = 0; c < x.channels; c++) for (let i = 0; i < y.height; i++)
+      for (let j = 0, from = (c * x.height + mirror(i, x.height)) * x.width; j < y.width; j++, to++) y.data[to] = x.data[from + across[j]];
+    return y;
+  },
+  // Squares of a side, without a remainder at the border: their largest number, or their mean.
+  pool(x, { side, most }) {
+    const y = planes(x.channels, Math.floor(x.height / side), Math.floor(x.width / side));
+    let to = 0;
+    for (let c = 0; c < y.channels; c++) for (let i = 0; i < y.height; i++) for (let j = 0; j < y.width; j++, to++) {
+      let sum = 0, best = -Infinity;
+      for (let k = 0; k < side; k++) for (let l = 0, at = (c * x.height + i * side + k) * x.width + j * side; l < side; l++, at++) {
+        sum += x.data[at];
+        if (x.data[at] > best) best = x.data[at];
+      }
+      y.data[to] = most ? best : sum / (side * side);
+    }
+    return y;
+  },
+  // Means over `side` × `side` windows that cover the image, overlapping where they must.
+  average(x, { side }) {
+    const y = planes(x.channels, side, side), from = (i, n) => Math.floor(i * n / side), to = (i, n) => Math.ceil((i + 1) * n / side);
+    for (let c = 0; c < x.channels; c++) for (let i = 0; i < side; i++) for (let j = 0; j < side; j++) {
+      const [top, low, left, right] = [from(i, x.height), to(i, x.height), from(j, x.width), to(j, x.width)];
+      let sum = 0;
+      for (let k = top; k < low; k++) for (let l = left; l < right; l++) sum += x.data[(c * x.height + k) * x.width + l];
+      y.data[(c * side + i) * side + j] = sum / ((low - top) * (right - left));
+    }
     return y;
   },
   // z, or the label among `classes`, as constant planes beside the image.
@@ -233,9 +275,10 @@ const LAYERS = {
     for (let g = 0; g < groups; g++) {
       const part = x.data.subarray(g * size, (g + 1) * size);
       let mean = 0, variance = 0;
-      for (const v of part) mean += v / size;
-      for (const v of part) variance += (v - mean) ** 2 / size;
-      const scale = 1 / Math.sqrt(variance + eps);
+      for (let i = 0; i < size; i++) mean += part[i];
+      mean /= size;
+      for (let i = 0; i < size; i++) variance += (part[i] - mean) ** 2;
+      const scale = 1 / Math.sqrt(variance / size + eps);
       for (let i = 0; i < size; i++) y.data[g * size + i] = (part[i] - mean) * scale;
     }
     return y;
@@ -256,31 +299,14 @@ const LAYERS = {
     const size = x.height * x.width, of = i => slope[slope.length > 1 ? Math.floor(i / size) : 0];
     return { ...x, data: x.data.map((v, i) => v < 0 ? of(i) * v : v) };
   },
-  activate: (x, { name, slope }) => each({ ...x, data: x.data.slice() }, ACTIVATIONS[name](slope)),
+  activate(x, { name, slope }) {
+    const y = { ...x, data: x.data.slice() };
+    if (name !== "leaky") return each(y, ACTIVATIONS[name](slope));
+    for (let i = 0; i < y.data.length; i++) if (y.data[i] < 0) y.data[i] *= slope; // most of them, and in a loop of its own faster
+    return y;
+  },
 };
 
 export function normal() { // Box and Muller
   return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
-}
-
-// ---- the page
-
-function make(tag, facts = {}, ...children) {
-  const element = document.createElement(tag);
-  element.dataset.lmSuppressShortcuts = "true"; // in JupyterLab: a key belongs to the control that has the focus
-  for (const [name, value] of Object.entries(facts)) {
-    if (name.startsWith("on")) element[name] = value;
-    else element.setAttribute(name, value);
-  }
-  element.append(...children);
-  return element;
-}
-
-function paint(canvas, numbers, [channels, height, width], left = 0, top = 0) {
-  const image = new ImageData(width, height), size = height * width;
-  for (let p = 0; p < size; p++) {
-    for (let c = 0; c < 3; c++) image.data[4 * p + c] = 127.5 * (numbers[(channels === 3 ? c : 0) * size + p] + 1);
-    image.data[4 * p + 3] = 255;
-  }
-  canvas.getContext("2d").putImageData(image, left, top);
 }

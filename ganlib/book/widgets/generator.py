@@ -39,7 +39,7 @@ class Live(anywidget.AnyWidget):
         alt: what a picture shows, in words.
     """
 
-    _esm = script("engine.js", "generator.js")
+    _esm = script("engine.js", "page.js", "generator.js")
     _css = Path(__file__).with_name("generator.css")
     network = traitlets.Dict().tag(sync=True)
     weights = traitlets.Bytes().tag(sync=True)

@@ -30,7 +30,7 @@ class Lamp(Translating):
         two_levels: whether G(x) is rounded to -1 and 1 before the noise.
     """
 
-    _esm = script("engine.js", "translators.js", "lamp.js")
+    _esm = script("engine.js", "page.js", "translators.js", "lamp.js")
     _css = Path(__file__).with_name("translators.css")
     picture = traitlets.Int(0).tag(sync=True)
     gain = traitlets.Float(MOST_GAIN).tag(sync=True)

@@ -25,7 +25,7 @@ class Mix(Translating):
         picture: which one is shown, from 0.
     """
 
-    _esm = script("engine.js", "translators.js", "mix.js")
+    _esm = script("engine.js", "page.js", "translators.js", "mix.js")
     _css = Path(__file__).with_name("translators.css")
     alpha = traitlets.Float(0.0).tag(sync=True)
     picture = traitlets.Int(0).tag(sync=True)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from ganlib import nets
+from ganlib import features, nets
 from ganlib.nets.base import LabelCode
 from ganlib.nets.images import ImageGenerator
 from ganlib.nets.translation import Dense, Residual
@@ -26,7 +26,7 @@ SIDE_LIMIT = 128
 
 
 def script(*names: str) -> str:
-    """Scripts of this folder as one, for a widget's script is one file."""
+    """Scripts, or style sheets, of this folder as one, for a widget's script is one file."""
     return "\n".join(Path(__file__).with_name(name).read_text(encoding="utf8") for name in names)
 
 
@@ -208,6 +208,40 @@ def _enlarge(tape: Tape, layer: Any, path: str) -> None:
     tape.add("enlarge" if layer.mode == "nearest" else "bicubic", factor=int(factor))
 
 
+def _pool(tape: Tape, layer: Any, path: str) -> None:
+    """Squares side by side: their largest number, or their mean."""
+    for fact, right in (
+        ("stride", (layer.kernel_size, None)),
+        ("padding", (0,)),
+        ("dilation", (1,)),
+        ("ceil_mode", (False,)),
+    ):
+        if getattr(layer, fact, right[0]) not in right:
+            raise refused(path, layer, f" with {fact}={getattr(layer, fact)}")
+    if not isinstance(layer.kernel_size, int):
+        raise refused(path, layer, f" with kernel_size={layer.kernel_size}")
+    tape.add("pool", side=layer.kernel_size, most=isinstance(layer, nn.MaxPool2d))
+
+
+def _average(tape: Tape, layer: Any, path: str) -> None:
+    if not isinstance(layer.output_size, int):
+        raise refused(path, layer, f" with output_size={layer.output_size}")
+    tape.add("average", side=layer.output_size)
+
+
+def _classifier(tape: Tape, net: features.Classifier, path: str) -> None:
+    """Of images of at most `features.SIDE` pixels a side; larger ones it makes smaller first."""
+    for i, convolution in enumerate(net.convs):
+        write_layer(tape, convolution, f"{path}.convs.{i}".strip("."))
+        tape.add("activate", name="leaky", slope=0.1)
+        if i in (1, 3, 4):
+            tape.add("pool", side=2, most=True)
+    tape.add("average", side=3)
+    write_layer(tape, net.project, f"{path}.project".strip("."))
+    tape.add("activate", name="leaky", slope=0.1)
+    write_layer(tape, net.classify, f"{path}.classify".strip("."))
+
+
 def _unflatten(tape: Tape, layer: Any, path: str) -> None:
     if layer.dim != 1 or len(layer.unflattened_size) != 3:
         raise refused(path, layer, f" of dim={layer.dim} to {tuple(layer.unflattened_size)}")
@@ -291,12 +325,17 @@ _LAYERS: dict[type, Callable[[Tape, Any, str], None]] = {
     nn.InstanceNorm2d: _group_norm,
     nn.GroupNorm: _group_norm,
     nets.PixelNorm: lambda tape, layer, path: tape.add("normalise_pixels"),
+    nn.MaxPool2d: _pool,
+    nn.AvgPool2d: _pool,
+    nn.AdaptiveAvgPool2d: _average,
     nn.Unflatten: _unflatten,
     nn.Flatten: lambda tape, layer, path: tape.add("view", shape=[-1, 1, 1]),
     nets.UNet: _u_net,
     nets.ResidualGenerator: _residual_generator,
     nets.SuperResolutionGenerator: _super_resolution,
     nets.ResidualUpsampler: _residual_upsampler,
+    features.Classifier: _classifier,
+    features.DigitClassifier: _classifier,
     Residual: _residual,
     Dense: _dense,
     nn.PReLU: lambda tape, layer, path: tape.add("prelu", layer.weight),

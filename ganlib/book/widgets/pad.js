@@ -1,6 +1,6 @@
 // A drawing pad: what the reader paints with a few brushes, and what a translator makes of it.
 
-const STEPS_BACK = 50, DRAWS = 64;
+const DRAWS = 64;
 const SIZES = { small: 0.5, large: 2.3 }; // radius of a dab, in pixels
 
 function render({ model, el }) {
@@ -9,8 +9,7 @@ function render({ model, el }) {
   const net = () => nets[names.indexOf(model.get("translator"))], length = Math.max(...nets.map(n => n.code));
   const example = i => Array.from(new Uint8Array(bytes.buffer, bytes.byteOffset + i * height * width, height * width));
   const fresh = () => Array.from({ length }, normal);
-  let drawing = model.get("drawing"), brush = 0, radius = SIZES.large, at = [Math.floor(height / 2), Math.floor(width / 2)];
-  const past = [];
+  let brush = 0, radius = SIZES.large;
 
   // The drawing, as a network takes it.
   function coloured(indices) {
@@ -19,60 +18,18 @@ function render({ model, el }) {
     return x;
   }
 
-  // What changes it. A stroke is one step to undo.
-  function begin() { past.push(drawing.slice()); if (past.length > STEPS_BACK) past.shift(); drawing = drawing.slice(); }
-  function end() { model.set("drawing", drawing); model.save_changes(); draw(); }
-  function replace(next) { begin(); drawing = next; end(); }
-  function dab([row, column]) {
-    const reach = Math.floor(radius);
-    for (let i = row - reach; i <= row + reach; i++) for (let j = column - reach; j <= column + reach; j++)
-      if (i >= 0 && j >= 0 && i < height && j < width && Math.hypot(i - row, j - column) <= radius) drawing[i * width + j] = brush;
-  }
-  function undo() { if (past.length) { drawing = past.pop(); end(); } }
-
-  // The canvas to paint on: mouse, finger, or keys.
-  const canvas = make("canvas", { width, height, "aria-hidden": "true" });
-  const mark = make("span", { class: "pad-mark" });
-  const board = make("div", {
-    class: "pad-board", tabindex: 0, role: "application", "aria-roledescription": "drawing pad",
-    "aria-label": `${alt}: arrow keys move, space paints, 1 to ${brushes.length} choose the brush, u undoes`,
-  }, canvas, mark);
-  const place = event => {
-    const box = canvas.getBoundingClientRect();
-    return [Math.floor((event.clientY - box.top) / box.height * height), Math.floor((event.clientX - box.left) / box.width * width)];
-  };
-  let last = null;
-  board.onpointerdown = event => { board.setPointerCapture(event.pointerId); begin(); dab(last = place(event)); draw(); };
-  board.onpointermove = event => {
-    if (!last) return;
-    const next = place(event), steps = Math.max(1, ...next.map((v, i) => Math.abs(v - last[i]))), from = last;
-    for (let k = 1; k <= steps; k++) dab(next.map((v, i) => Math.round(from[i] + (v - from[i]) * k / steps)));
-    last = next;
-    soon();
-  };
-  board.onpointerup = board.onpointercancel = () => { if (last) { last = null; end(); } };
-  board.onkeydown = event => {
-    const moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-    const digit = Number(event.key) - 1, undoes = event.key === "u" || (event.key === "z" && (event.ctrlKey || event.metaKey));
-    if (!undoes && (event.ctrlKey || event.altKey || event.metaKey)) return;
-    if (undoes) undo();
-    else if (moves[event.key]) {
-      at = at.map((v, i) => Math.max(0, Math.min([height, width][i] - 1, v + moves[event.key][i])));
-      move();
-    } else if (event.key === " " || event.key === "Enter") { begin(); dab(at); end(); }
-    else if (brushes[digit]) choose(digit);
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-  };
-  const said = make("p", { class: "unseen", role: "status" });
-  function move() {
-    const side = 2 * Math.floor(radius) + 1;
-    Object.assign(mark.style, {
-      left: `${100 * (at[1] + 0.5) / width}%`, top: `${100 * (at[0] + 0.5) / height}%`, width: `${100 * side / width}%`, height: `${100 * side / height}%`,
-    });
-    said.textContent = `row ${at[0] + 1}, column ${at[1] + 1}: ${brushes[drawing[at[0] * width + at[1]]].name}`;
-  }
+  // The canvas to paint on.
+  const { board, canvas, said, back, renew, replace, drawing, leave: rest } = easel({
+    model, name: "drawing", height, width, draw: () => draw(), reach: () => radius,
+    label: `${alt}: arrow keys move, space paints, 1 to ${brushes.length} choose the brush, u undoes`,
+    dab(indices, row, column) {
+      const reach = Math.floor(radius);
+      for (let i = row - reach; i <= row + reach; i++) for (let j = column - reach; j <= column + reach; j++)
+        if (i >= 0 && j >= 0 && i < height && j < width && Math.hypot(i - row, j - column) <= radius) indices[i * width + j] = brush;
+    },
+    told: (row, column) => brushes[drawing()[row * width + column]].name,
+    key: event => Boolean(brushes[Number(event.key) - 1]) && (choose(Number(event.key) - 1), true),
+  });
 
   // The brushes, and what else changes the drawing.
   const choices = brushes.map(({ name, colour }, k) => {
@@ -82,8 +39,7 @@ function render({ model, el }) {
   });
   const fill = button("", () => replace(Array(height * width).fill(brush)));
   function choose(k) { brush = k; pressed(choices, k); fill.textContent = `Fill with ${brushes[k].name}`; }
-  const sizes = Object.keys(SIZES).map(size => button(size, () => { radius = SIZES[size]; pressed(sizes, Object.keys(SIZES).indexOf(size)); move(); }));
-  const back = button("Undo", undo);
+  const sizes = Object.keys(SIZES).map(size => button(size, () => { radius = SIZES[size]; pressed(sizes, Object.keys(SIZES).indexOf(size)); renew(); }));
   let shown = 0;
   const next = button("Next example", () => replace(example(shown = (shown + 1) % examples)));
 
@@ -97,7 +53,7 @@ function render({ model, el }) {
   const tiles = make("canvas", { class: "pad-tiles", width: 16, height: DRAWS / 16, "aria-hidden": "true" });
   const score = make("span", { role: "status", class: "pad-score" }), counting = worker();
   const count = button(`Count over ${DRAWS} rolls`, () => {
-    const x = coloured(drawing), where = drawing.map(k => k === counted), [a] = counter.names;
+    const x = coloured(drawing()), where = drawing().map(k => k === counted), [a] = counter.names;
     if (!where.includes(true)) { score.textContent = `Draw with the brush ${brushes[counted].name} first.`; return; }
     let hits = 0, done = 0;
     clear();
@@ -115,7 +71,7 @@ function render({ model, el }) {
   // Everything as the state says.
   let before = "";
   function draw() {
-    const start = performance.now(), x = coloured(drawing), now = drawing.join() + model.get("translator");
+    const start = performance.now(), x = coloured(drawing()), now = drawing().join() + model.get("translator");
     show(canvas, x);
     show(result, run(net(), x, { z: model.get("z") }));
     if (now !== before) clear(); // the count is of one drawing; z it goes through itself
@@ -124,13 +80,8 @@ function render({ model, el }) {
     result.setAttribute("aria-label", `${names.length > 1 ? `${model.get("translator")}: ` : ""}the translation of the ${alt}`);
     pressed(switches, names.indexOf(model.get("translator")));
     count.hidden = names.indexOf(model.get("translator")) > 0; // its colours are those of the first
-    back.setAttribute("aria-disabled", past.length === 0);
-    move();
+    renew();
   }
-  let waiting = 0;
-  const soon = () => { waiting ||= requestAnimationFrame(() => { waiting = 0; draw(); }); };
-  const group = (label, ...parts) => make("div", { class: "trans-row", role: "group", "aria-label": label }, ...parts);
-
   el.append(make("div", { class: "ganlib-trans pad", role: "group", "aria-label": `Draw, and see it translated: ${alt}` },
     group("Brush", ...choices),
     make("div", { class: "trans-views pad-views" },
@@ -141,10 +92,8 @@ function render({ model, el }) {
   choose(0);
   pressed(sizes, 1);
   draw();
-  const heard = () => { if (!last) drawing = model.get("drawing"); };
-  model.on("change:drawing", heard);
   const leave = follow(model, ["drawing", "z", "translator"], draw);
-  return () => { counting.stop(); model.off("change:drawing", heard); leave(); };
+  return () => { counting.stop(); rest(); leave(); };
 }
 
 export default { render };

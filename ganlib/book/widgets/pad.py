@@ -31,7 +31,7 @@ class Pad(Translating):
         translator: the name of the one that is at work.
     """
 
-    _esm = script("engine.js", "translators.js", "pad.js")
+    _esm = script("engine.js", "page.js", "translators.js", "easel.js", "pad.js")
     _css = Path(__file__).with_name("translators.css")
     drawing: Any = traitlets.List().tag(sync=True)
     z = traitlets.List(traitlets.Float()).tag(sync=True)

@@ -1,4 +1,4 @@
-// What the widgets that translate pictures share. It stands behind engine.js and before each widget's own script.
+// What the widgets that translate pictures share. It stands behind engine.js and page.js and before each widget's own script.
 
 // Picture i of a set of bytes that begins somewhere, as a network takes it.
 function picture(bytes, i, [channels, height, width], start = 0) {
@@ -13,9 +13,6 @@ function framed(alt, [, height, width], ...caption) {
   const canvas = make("canvas", { role: "img", width, height, "aria-label": alt });
   return [canvas, make("div", { class: "trans-view" }, canvas, make("div", { class: "trans-caption" }, ...caption))];
 }
-
-const button = (text, onclick, facts = {}) => make("button", { type: "button", onclick, ...facts }, text);
-const pressed = (buttons, chosen) => buttons.forEach((b, i) => b.setAttribute("aria-pressed", i === chosen));
 
 // A slider of one number of the state, with its value beside it.
 function slider(model, name, label, [min, max, step], unit = v => v.toFixed(2), spoken = label) {
@@ -56,12 +53,4 @@ function worker() {
       }, 0);
     },
   };
-}
-
-// Calls `draw` before the next frame whenever one of these numbers of the state changes; returns how to end that.
-function follow(model, names, draw) {
-  let waiting = 0;
-  const soon = () => { waiting ||= requestAnimationFrame(() => { waiting = 0; draw(); }); };
-  for (const name of names) model.on(`change:${name}`, soon);
-  return () => { for (const name of names) model.off(`change:${name}`, soon); };
 }

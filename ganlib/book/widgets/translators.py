@@ -44,20 +44,25 @@ def bounded(name: str, value: float, least: float, most: float) -> float:
     return value
 
 
-def write_all(nets: Mapping[str, tuple[Any, Shape]], code: bool = False) -> tuple[list[dict[str, Any]], bytes]:
+def write_all(
+    nets: Mapping[str, tuple[Any, Shape]],
+    code: bool = False,
+    others: Mapping[str, tuple[nn.Module, Shape]] | None = None,
+) -> tuple[list[dict[str, Any]], bytes]:
     """Translators for the page, and their weights.
 
     Args:
         nets: by the name of the argument each came as: a network, a game or a generator, and the shape of its images.
         code: whether it may take a z.
+        others: further networks, which stand behind these and need not make pictures: their `shape` says what they do.
 
     Raises:
         TypeError: one is no translator, or has a layer that does not run in the page.
         ValueError: one does not take such images, makes none, or takes a code that nobody gives it; too many weights.
     """
-    written, numbers = [], []
-    for name, (given, shape) in nets.items():
-        net = _network(name, given)
+    written, numbers, both = [], [], {**nets, **(others or {})}
+    for name, (given, shape) in both.items():
+        net = network(name, given)
         latent, classes = getattr(net, "latent", 0), getattr(net, "classes", None)
         if classes or (latent and not code):
             takes = f"labels of {classes} classes" if classes else f"a z of {latent} numbers"
@@ -66,12 +71,17 @@ def write_all(nets: Mapping[str, tuple[Any, Shape]], code: bool = False) -> tupl
         with at_rest(net), torch.no_grad():
             write_layer(tape, net, name)
             made = _made(name, net, shape, latent)
+        if name in nets and (len(made) != 3 or made[0] not in CHANNELS or max(made[1:]) > SIDE_LIMIT):
+            raise ValueError(
+                f"{name} must make images (1 or 3, H, W) of at most {SIDE_LIMIT} pixels a side, got {made}"
+            )
         written.append({"layers": tape.layers, "code": latent, "shape": list(made)})
         numbers += tape.numbers
-    return written, packed(" and ".join(nets), numbers)
+    return written, packed(" and ".join(both), numbers)
 
 
-def _network(name: str, given: Any) -> nn.Module:
+def network(name: str, given: Any) -> nn.Module:
+    """The network that translates; of a game the averaged one."""
     made = given.snapshot() if isinstance(given, Game) else given
     if isinstance(made, Generator):
         if "inputs" not in made.takes:
@@ -84,7 +94,7 @@ def _network(name: str, given: Any) -> nn.Module:
     return made
 
 
-def _made(name: str, net: nn.Module, shape: Shape, latent: int) -> Shape:
+def _made(name: str, net: nn.Module, shape: Shape, latent: int) -> tuple[int, ...]:
     """The shape of what a network makes of images of this shape."""
     parameter = next(net.parameters(), torch.zeros(()))
     x = torch.zeros(1, *shape, device=parameter.device, dtype=parameter.dtype)
@@ -92,9 +102,7 @@ def _made(name: str, net: nn.Module, shape: Shape, latent: int) -> Shape:
         made = tuple(net(x, *([x.new_zeros(1, latent)] if latent else [])).shape[1:])
     except (RuntimeError, ValueError) as error:
         raise ValueError(f"{name} does not take images of shape {shape}: {error}") from error
-    if len(made) != 3 or made[0] not in CHANNELS or max(made[1:]) > SIDE_LIMIT:
-        raise ValueError(f"{name} must make images (1 or 3, H, W) of at most {SIDE_LIMIT} pixels a side, got {made}")
-    return cast(Shape, made)
+    return made
 
 
 def as_bytes(name: str, images: Any, shape: Sequence[int] | None = None) -> Tensor:

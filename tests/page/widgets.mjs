@@ -1,4 +1,4 @@
-// Uses the widgets that translate pictures, each in a bare page, by keyboard, mouse, finger and on a phone.
+// Uses widgets, each in a bare page without a kernel, by keyboard, mouse, finger and on a phone.
 // Standard input: {browser, axe, url, cases: [{name, page, script, state}]}; standard output: by case, what was seen.
 import { chromium } from "playwright-core";
 import fs from "fs";
@@ -40,9 +40,9 @@ async function open(one) {
     await settle();
     found.looks[what] = await page.evaluate(() => ({
       pixels: [...document.querySelectorAll(".ganlib-trans canvas:not(.pad-tiles)")].map(c => [c.width, c.height, [...c.getContext("2d").getImageData(0, 0, c.width, c.height).data]]),
-      named: [...document.querySelectorAll(".ganlib-trans canvas[role=img]")].map(c => c.getAttribute("aria-label")),
+      named: [...document.querySelectorAll(".ganlib-trans [role=img]")].map(c => c.getAttribute("aria-label")),
       text: document.querySelector(".ganlib-trans").innerText, saved: state.saved || 0,
-      state: Object.fromEntries(["drawing", "z", "translator", "picture", "gain", "sigma", "two_levels", "alpha"].filter(k => k in state).map(k => [k, state[k]])),
+      state: Object.fromEntries(["drawing", "z", "translator", "picture", "gain", "sigma", "two_levels", "alpha", "mask", "x", "y", "texture", "choice", "bought", "best_shown"].filter(k => k in state).map(k => [k, state[k]])),
     }));
   };
   const press = async (what, control, ...keys) => {
@@ -166,6 +166,96 @@ const play = {
     await press("next", box.getByRole("button", { name: "Next picture" }), "Space");
     await page.evaluate(() => model.set("alpha", 0.25));
     await look("from Python");
+  },
+  async rub(seat) {
+    const { page, found, box, look, press, click } = seat, board = box.locator(".pad-board");
+    const told = async (what, ...act) => {
+      if (act.length) await act[0](what, ...act.slice(1));
+      await page.waitForSelector(".rub-answers:not([data-busy])", { timeout: 60000 });
+      await look(what);
+      found.looks[what].classes = await page.evaluate(() => [...document.querySelectorAll(".rub-answers span")].map(s => s.textContent));
+      found.looks[what].bars = await page.evaluate(() => [...document.querySelectorAll(".rub-bars b")].map(b => +b.textContent));
+    };
+    await told("start");
+    await told("nothing", click, "nothing");
+    await told("space", press, board, "ArrowUp", "ArrowLeft", "Space");
+    found.told = await box.locator(".unseen").textContent();
+    found.outside = await page.evaluate(() => window.outside);
+    await told("undo", press, board, "u");
+    const frame = await board.boundingBox(), at = (x, y) => [frame.x + (x + 0.5) * frame.width / 28, frame.y + (y + 0.5) * frame.height / 28];
+    await page.mouse.move(...at(5, 6));
+    await page.mouse.down();
+    await page.mouse.move(...at(20, 6), { steps: 2 });
+    await page.mouse.up();
+    await told("stroke");
+    await page.touchscreen.tap(...at(26, 26));
+    await told("tap");
+    for (const half of ["upper", "lower", "left", "right"]) await told(half, click, `${half} half`);
+    await told("next", click, "Next picture");
+    await told("other", click, "Other answers");
+    await page.evaluate(() => { model.set("mask", state.mask.map((_, p) => +(p % 28 < 9))); model.set("picture", 0); });
+    await told("from Python");
+    // One code at a time and all with the first layer shared; and the shortest of several times.
+    [found.differs, found.ms] = await page.evaluate(() => {
+      const nets = lib.prepareAll(state.networks, state.weights), x = { data: Float32Array.from({ length: 1568 }, lib.normal), channels: 2, height: 28, width: 28 };
+      const shared = lib.forCodes(nets[0], x), ms = f => { const start = performance.now(); f(); return performance.now() - start; }, best = f => Math.min(...Array.from({ length: 12 }, () => ms(f)));
+      const far = z => { const one = lib.run(nets[0], x, { z }).data; return Math.max(...shared(z).data.map((v, p) => Math.abs(v - one[p]))); };
+      const image = { ...x, data: x.data.subarray(0, 784), channels: 1 }, [z] = state.z;
+      return [Math.max(...state.z.map(far)), best(() => lib.forCodes(nets[0], x)) + 16 * best(() => { shared(z); lib.run(nets[2], image); })];
+    });
+  },
+  async budget(seat) {
+    const { page, found, box, look, press, click } = seat;
+    await look("start");
+    await click("bought", "Buy");
+    await press("more", box.getByRole("radio", { name: "100, 20 coins" }), "ArrowRight", "ArrowRight");
+    await press("dear", box.getByRole("radio", { name: "no, 0 coins" }), "ArrowRight");
+    found.dear = await box.getByRole("button", { name: "Buy" }).getAttribute("aria-disabled");
+    await press("refused", box.getByRole("button", { name: "Buy" }), "Enter");
+    await box.getByText("200", { exact: true }).tap();
+    await look("chosen");
+    await press("second", box.getByRole("button", { name: "Buy" }), "Enter");
+    await click("best", "Show the best");
+    await page.evaluate(() => { model.set("choice", [0, 1]); model.set("bought", [[0, 1]]); model.set("best_shown", false); });
+    await look("from Python");
+    await click("again", "Start again");
+    await click("best again", "Show the best");
+  },
+  async canvas(seat) {
+    const { page, found, box, look, press, click } = seat, board = box.locator(".canvas-board");
+    const made = async (what, ...act) => {
+      if (act.length) await act[0](what, ...act.slice(1));
+      await page.waitForSelector(".canvas-board:not([data-busy])", { timeout: 60000 });
+      await look(what);
+    };
+    await made("start");
+    await made("right", press, board, "ArrowRight", "ArrowRight");
+    await made("window", press, board, "Shift+ArrowUp");
+    const frame = await board.boundingBox(), at = (x, y) => [frame.x + x * frame.width, frame.y + y * frame.height];
+    await page.mouse.move(...at(0.2, 0.5));
+    await page.mouse.down();
+    await page.mouse.move(...at(0.7, 0.75), { steps: 3 });
+    await page.mouse.up();
+    await made("drag");
+    await page.evaluate(() => { const log = Math.log; window.logs = 0; Math.log = v => { window.logs++; return log(v); }; });
+    await made("home", press, board, "Home");
+    found.anew = await page.evaluate(() => window.logs); // noise is drawn with logarithms
+    found.outside = await page.evaluate(() => window.outside);
+    const finger = await page.context().newCDPSession(page), touch = (type, ...places) => finger.send("Input.dispatchTouchEvent", { type, touchPoints: places.map(([x, y]) => ({ x, y })) });
+    await touch("touchStart", at(0.75, 0.5));
+    for (const x of [0.6, 0.5]) await touch("touchMove", at(x, 0.5));
+    await touch("touchEnd");
+    await made("finger");
+    await made("far", click, "Somewhere far away");
+    await made("switch", click, "grass");
+    await page.evaluate(() => { model.set("x", -123456789); model.set("y", 999999999); });
+    await made("from Python");
+    await made("back", click, "Back home");
+    found.noise = await page.evaluate(places => places.map(([seed, rows, columns]) => [...lib.hashedNoise(seed, 3, rows, columns).data]), [[0, [-3, 5], [-2, 4]], [4294967295, [2147483640, 5], [-2147483648, 4]], [7, [123456, 5], [-98765432, 4]]]);
+    found.ms = await page.evaluate(() => {
+      const nets = lib.prepareAll(state.networks, state.weights), ms = () => { const start = performance.now(); lib.tile(nets[1], 0, state.facts.channels, 5, 6); return performance.now() - start; };
+      return Math.min(...Array.from({ length: 8 }, ms));
+    });
   },
 };
 
