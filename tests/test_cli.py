@@ -126,6 +126,18 @@ def test_the_games_of_images_are_played_with_networks_for_images():
         assert made.sample(2).shape == (2, 1, 28, 28)
 
 
+def test_samples_called_unlabelled_have_no_class_of_their_own(tmp_path: Path):
+    file = tmp_path / "points.npz"
+    x = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    np.savez(file, points=x, labels=np.array(["cat", "unlabelled", "dog", "unlabelled"] * 10))
+    made = recipes.build(recipes.Settings(str(file), game="semi_supervised"))
+    made.play(1, progress=False)
+    assert made.discriminator.outputs == 2 and made.source.size == 32  # four fifths
+    np.savez(file, points=x, labels=np.array(["unlabelled"] * 40))
+    with pytest.raises(ValueError, match="have no folder but unlabelled: game='semi_supervised' needs classes"):
+        recipes.build(recipes.Settings(str(file), game="semi_supervised"))
+
+
 @pytest.mark.parametrize("kind", ["SIGINT", "SIGTERM"])
 def test_interrupted_and_resumed_equals_uninterrupted(tmp_path: Path, points: Path, monkeypatch, kind: str):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
@@ -197,6 +209,10 @@ TRAIN_ERRORS = {
     "pairs where there are none": (["digits", "--game", "pix2pix"], "data 'digits' are no pairs: game='pix2pix' needs"),
     "images where there are none": (["ring", "--game", "sr_gan"], "data 'ring' are no images: game='sr_gan' needs"),
     "classes where there are none": (["ring", "--game", "ac_gan"], "data 'ring' have no labels: game='ac_gan' needs"),
+    "labels where there are none": (
+        ["ring", "--game", "semi_supervised"],
+        "data 'ring' have no labels: game='semi_supervised' needs",
+    ),
     "a loss for a game that has its own": (
         ["ring", "--game", "vae", "--loss", "hinge"],
         "loss='hinge': game='vae' has",
