@@ -209,7 +209,7 @@ TRAIN_ERRORS = {
     "pairs where there are none": (["digits", "--game", "pix2pix"], "data 'digits' are no pairs: game='pix2pix' needs"),
     "images where there are none": (["ring", "--game", "sr_gan"], "data 'ring' are no images: game='sr_gan' needs"),
     "classes where there are none": (["ring", "--game", "ac_gan"], "data 'ring' have no labels: game='ac_gan' needs"),
-    "labels where there are none": (
+    "no labels to begin from": (
         ["ring", "--game", "semi_supervised"],
         "data 'ring' have no labels: game='semi_supervised' needs",
     ),
