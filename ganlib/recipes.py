@@ -207,7 +207,7 @@ def build(settings: Settings, *, device: str | None = None, precision: str | Non
     shape = source.draw(1, torch.Generator())[0].shape[1:] if hasattr(source, "draw") else torch.Size([source.dim])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        recipe = _images if len(shape) == 3 else _points
+        recipe = _images if len(shape) == 3 else _returns if _stationary(source, classes) else _points
         generator, discriminator, options = recipe(source, shape, classes, settings)
     if settings.steps is None and settings.seconds is None:
         settings.steps = options.pop("steps")
@@ -312,6 +312,33 @@ def _points(source: Any, shape: torch.Size, classes: int | None, settings: Setti
             "averaging": 0.998,
             "anneal": True,
             "steps": 4000,
+        },
+    )
+
+
+def _stationary(source: Any, classes: int | None) -> bool:
+    """Whether samples are windows of a series in which any moment is like any other: `returns` are, temperatures with
+    their seasons are not."""
+    return classes is None and isinstance(source, data.Dataset) and source.name == "returns"
+
+
+def _returns(
+    source: Any, shape: torch.Size, classes: int | None, settings: Settings
+) -> tuple[Any, Any, dict[str, Any]]:
+    """Chapter 20's: convolutions over time, and a volatility."""
+    shift, scale = source.x.mean().item(), source.x.std().item()
+    return (
+        nets.SequenceGenerator(shape[0], depth=6, volatility=True, scale=scale, shift=shift),
+        nets.SequenceDiscriminator(shape[0], scale=scale, shift=shift),
+        {
+            "loss": "rpgan",
+            "penalty": penalties.r1_r2(0.1 * scale**2, every=4),
+            "batch": 32,
+            "lr": 2e-3,
+            "betas": (0.0, 0.99),
+            "averaging": 0.99,
+            "anneal": True,
+            "steps": 900,
         },
     )
 

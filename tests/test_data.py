@@ -98,6 +98,29 @@ def test_photos_are_patches_and_the_test_is_of_other_pictures() -> None:
         data.load("photos", size=151)
 
 
+@pytest.mark.parametrize("name", ["brick", "grass", "gravel"])
+def test_a_texture_is_all_patches_of_one_picture_but_for_a_square(name: str) -> None:
+    picture = np.asarray(getattr(pytest.importorskip("skimage.data"), name)()).astype(float)
+    shrunk = 4 if name == "brick" else 2  # what is shrunk here in another way
+    start = 0 if name == "brick" else 128
+    small = picture[start : start + 128 * shrunk, start : start + 128 * shrunk]
+    small = small.reshape(128, shrunk, 128, shrunk).mean((1, 3))
+    whole = data.load(name, "all", size=128)
+    assert whole.x.shape == (1, 1, 128, 128) and np.abs(whole.x[0, 0].numpy() - small).max() <= 0.51
+    train, test, everything = (data.load(name, split, size=24).x for split in ("train", "test", "all"))
+    assert len(everything) == 105**2 and len(test) == 17**2 and len(train) == 105**2 - 63**2
+    square = whole.x[0, 0, 44:84, 44:84]
+    assert torch.equal(test[0, 0], square[:24, :24]) and torch.equal(test[-1, 0], square[-24:, -24:])
+    marked = whole.x[0, 0].float()
+    marked[44:84, 44:84] = torch.nan  # what a patch of the training set must not show
+    free = marked.unfold(0, 24, 1).unfold(1, 24, 1).reshape(-1, 24, 24)
+    free = free[~free.isnan().any(2).any(1)]
+    assert torch.equal(free, train[:, 0].float())
+    assert data.load(name).image_shape == (1, 32, 32)  # which the image networks take: `ganlib train brick`
+    with pytest.raises(ValueError, match=f"size must be at most 44 for patches of {name}, split 'train', got 45"):
+        data.load(name, size=45)
+
+
 def test_galaxies_are_of_two_halves_of_one_sky() -> None:
     train, test, everything = (data.load("galaxies", split=split, size=48) for split in ("train", "test", "all"))
     assert train.x.shape == test.x.shape == (1000, 3, 48, 48) and train.y is None
@@ -130,8 +153,27 @@ def test_the_series_is_el_nino_standardised() -> None:
         data.load("series", split="test", size=145)
 
 
+def test_the_returns_are_those_of_arch() -> None:
+    closes = pytest.importorskip("arch.data.sp500").load()["Adj Close"]
+    whole = 100 * np.diff(np.log(closes.to_numpy()))
+    early = int((closes.index[1:].year < 2013).sum())
+    train, test, everything = (data.load("returns", split) for split in ("train", "test", "all"))
+    assert train.x.shape == (early - 127, 128) and test.x.shape == (len(whole) - early - 127, 128)
+    assert torch.equal(everything.x, torch.cat([train.x, test.x])) and train.y is None and train.x.std() < 2  # per cent
+    assert np.allclose(data.load("returns", size=early).x[0], whole[:early], atol=1e-5)
+    assert np.allclose(train.x[-1], whole[early - 128 : early], atol=1e-5)  # no window reaches across the border
+    assert np.allclose(test.x[0], whole[early : early + 128], atol=1e-5)
+    with pytest.raises(ValueError, match="size must be at most the 1510 days of test, got 1511"):
+        data.load("returns", "test", size=1511)
+
+
 @pytest.mark.parametrize(
-    ("name", "module", "project"), [("photos", "skimage", "scikit-image"), ("series", "statsmodels", "statsmodels")]
+    ("name", "module", "project"),
+    [
+        ("photos", "skimage", "scikit-image"),
+        ("series", "statsmodels", "statsmodels"),
+        ("returns", "arch", "arch"),
+    ],
 )
 def test_a_missing_package_is_named(name: str, module: str, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
     find_spec = packaged.importlib.util.find_spec

@@ -32,6 +32,8 @@ CASES: list[tuple[Callable[[], nn.Module], Callable[[], tuple[Tensor, ...]]]] = 
     (lambda: nets.MLPDiscriminator(classes=3, condition="projection"), lambda: (torch.randn(4, 2), classes())),
     (lambda: nets.MLPEncoder(3, gaussian=False), lambda: (torch.randn(4, 2),)),
     (lambda: nets.MLPJointDiscriminator(3, scale=2.0), lambda: (torch.randn(4, 2), torch.randn(4, 3))),
+    (lambda: nets.SequenceGenerator(12, 2, 2, 3, volatility=True), lambda: (torch.randn(4, 36),)),
+    (lambda: nets.SequenceDiscriminator(12, 3, scale=2.0), lambda: (torch.randn(4, 12),)),
     (lambda: nets.DCGANGenerator(**G, attention=True), lambda: (torch.randn(4, 5),)),
     (
         lambda: nets.DCGANGenerator(**G, classes=3, condition="batch_norm"),

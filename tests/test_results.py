@@ -14,15 +14,13 @@ from torch import nn
 
 from ganlib import results
 
-from .notebooks import ROOT
-
 
 @pytest.mark.parametrize("name", tool.names() or ["none"])
 def test_a_table_comes_from_the_cells_of_its_chapter(name: str) -> None:
     if name == "none":
         assert results.names() == []
         return
-    code = tool.cells(ROOT / "chapters" / f"{name}.ipynb")
+    code = tool.cells(name)
     kept = json.loads((tool.RESULTS / f"{name}.json").read_text(encoding="utf8"))
     assert kept["digest"] == tool.digest(code), f"the cells have changed: python tools/results.py {name}"
     namespace: dict[str, Any] = {"__name__": name}
@@ -87,6 +85,27 @@ def test_tables_are_kept_row_by_row_and_follow_their_cells(tmp_path: Path, monke
     assert len(rows()) == 4 and measured() == 7  # nothing that counts has
     write(cases.replace("'ab'", "'b'"), measure)
     assert [row["method"] for row in rows()] == ["b", "b"]
+
+
+def test_a_further_table_leaves_the_first_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = "def cases():\n    return [{'seed': 0}]\ndef measure(seed):\n    return {'x': 1}"
+    further = "def cases():\n    return [{'patch': 7}]\nbefore = measure\ndef measure(patch):\n    return before(0)"
+    (tmp_path / "chapters").mkdir()
+    cells = [
+        {"cell_type": "code", "metadata": {"tags": ["hide-input", tag]}, "source": code}
+        for tag, code in (("results", first), ("results-patches", further))
+    ]
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    monkeypatch.setattr(tool, "RESULTS", tmp_path)
+    (tmp_path / "chapters" / "99_try.ipynb").write_text(json.dumps({"cells": cells[:1]}), encoding="utf8")
+    alone = tool.digest(tool.cells("99_try"))
+    (tmp_path / "chapters" / "99_try.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf8")
+    assert tool.names() == ["99_try", "99_try-patches"]
+    assert tool.cells("99_try") == [first] and tool.digest(tool.cells("99_try")) == alone
+    assert tool.cells("99_try-patches") == [first, further]
+    tool.compute("99_try-patches")
+    kept = json.loads((tmp_path / "99_try-patches.json").read_text(encoding="utf8"))
+    assert kept["rows"] == [{"patch": 7, "x": 1}]
 
 
 def test_a_network_that_was_trained_is_kept_beside_its_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,9 @@ case is measured on one thread at full budget and kept at once, with the machine
 `ganlib/assets/results/`, where `ganlib.results` finds it: what is there is not measured again, unless the cells have
 changed. So a table comes from the code that its readers see, and `tests/test_results.py` refuses one that does not.
 
+Cells tagged `results-x` follow those tagged `results` and make a table of their own, `chapter-x`: what is added there
+does not outdate the first.
+
 A network among the numbers that `measure` returns is kept in half precision in a file beside the table, and its row
 names the file: `ganlib.results.restore(network, chapter, file)` reads it.
 """
@@ -37,10 +40,17 @@ LIMIT = 600_000
 """Bytes that a kept network may have: what a page may carry."""
 
 
-def cells(notebook: Path) -> list[str]:
-    """The code of the cells tagged `results`, in their order."""
+def tagged(notebook: Path) -> list[tuple[str, set[str]]]:
+    """Code and tags of the notebook's code cells, in their order."""
     found = json.loads(notebook.read_text(encoding="utf8"))["cells"]
-    return ["".join(c["source"]) for c in found if c["cell_type"] == "code" and TAG in c["metadata"].get("tags", [])]
+    return [("".join(c["source"]), set(c["metadata"].get("tags", []))) for c in found if c["cell_type"] == "code"]
+
+
+def cells(name: str) -> list[str]:
+    """The code that makes this table."""
+    chapter, _, part = name.partition("-")
+    wanted = {TAG, f"{TAG}-{part}"}
+    return [code for code, tags in tagged(ROOT / "chapters" / f"{chapter}.ipynb") if tags & wanted]
 
 
 def digest(code: list[str]) -> str:
@@ -51,8 +61,15 @@ def digest(code: list[str]) -> str:
 
 
 def names() -> list[str]:
-    """The chapters that have a table."""
-    return sorted(path.stem for path in (ROOT / "chapters").glob("*.ipynb") if cells(path))
+    """The tables: those of chapters, and their further ones."""
+    found = {
+        path.stem + tag.removeprefix(TAG)
+        for path in (ROOT / "chapters").glob("*.ipynb")
+        for _, tags in tagged(path)
+        for tag in tags
+        if tag == TAG or tag.startswith(f"{TAG}-")
+    }
+    return sorted(found)
 
 
 def kept(name: str, case: dict[str, Any], numbers: dict[str, Any]) -> dict[str, Any]:
@@ -73,7 +90,7 @@ def kept(name: str, case: dict[str, Any], numbers: dict[str, Any]) -> dict[str, 
 
 def compute(name: str) -> None:
     """Measure what is missing in the table of this chapter."""
-    code = cells(ROOT / "chapters" / f"{name}.ipynb")
+    code = cells(name)
     file, mark = RESULTS / f"{name}.json", digest(code)
     before: dict[str, Any] = json.loads(file.read_text(encoding="utf8")) if file.exists() else {}
     rows: list[dict[str, Any]] = before.get("rows", []) if before.get("digest") == mark else []
@@ -83,7 +100,7 @@ def compute(name: str) -> None:
     cases: list[dict[str, Any]] = namespace["cases"]()
     rows = [row for row in rows if any(case.items() <= row.items() for case in cases)]
     todo = [case for case in cases if not any(case.items() <= row.items() for row in rows)]
-    where = about(("torch",), ("ganlib/*.py", f"chapters/{name}.ipynb"))
+    where = about(("torch",), ("ganlib/*.py", f"chapters/{name.partition('-')[0]}.ipynb"))
     RESULTS.mkdir(parents=True, exist_ok=True)
     for i, case in enumerate(todo):
         began = time.perf_counter()
@@ -100,11 +117,11 @@ def main() -> None:
     import torch
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", nargs="*", help=f"{', '.join(names()) or 'no chapter has a table'}; all by default")
+    parser.add_argument("name", nargs="*", help=f"{', '.join(names()) or 'there is no table'}; all by default")
     asked = parser.parse_args().name or names()
     for name in asked:
         if name not in names():
-            parser.error(f"chapter {name!r} has no cells tagged {TAG!r}; those that do: {', '.join(names())}")
+            parser.error(f"there is no table {name!r}; there are: {', '.join(names())}")
     torch.set_num_threads(1)
     for name in asked:
         compute(name)

@@ -22,7 +22,7 @@ _Net = TypeVar("_Net", bound=nn.Module)
 
 
 def names() -> list[str]:
-    """The chapters that have a table."""
+    """The tables: a chapter's has the chapter's name, a further one of it a hyphen and a word more."""
     folder = files("ganlib") / "assets" / "results"
     return sorted(f.name.removesuffix(".json") for f in folder.iterdir() if f.name.endswith(".json"))
 
@@ -31,7 +31,7 @@ def load(name: str) -> pandas.DataFrame:
     """The table of a chapter.
 
     Args:
-        name: of its notebook, such as "07_mode_collapse".
+        name: of its notebook, such as "07_mode_collapse"; "15_image_to_image-patches" is a further one of chapter 15.
 
     Returns:
         One row a measurement: what was measured (method, seed …) and the numbers found. `table.attrs["about"]` says

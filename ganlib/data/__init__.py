@@ -1,4 +1,4 @@
-"""Data sets as one tensor each: real digits, photographs, flowers, a time series, texts and drawn landscapes that need
+"""Data sets as one tensor each: real digits, photographs, flowers, time series, texts and drawn landscapes that need
 no network, a folder of images or an `.npz` of the reader's own, and the well-known full sets where there is a network.
 
 Images are kept as uint8 (N, C, H, W) and handed out as float32 in [-1, 1]; other data are float32 (N, D) in their own
@@ -69,18 +69,23 @@ def load(
     - `digits`: 5000 handwritten digits, 28×28; `digits8`: 1797 of 8×8; `flowers`: Iris, four measurements in cm.
     - `photos`: 4000 patches of four photographs, which were halved first; the test's 2000 are of two others.
     - `galaxies`: 1000 patches of the left half of a picture of the sky, halved too, and 1000 of its right half.
+    - `brick`, `grass`, `gravel`: all patches of one grey picture of 128×128 pixels that do not touch a square of 40 in
+      its middle; the test's lie inside the square, "all" are those of the whole picture, row by row. First used in
+      chapter 21.
     - `scenes`: 2000 drawn landscapes, each in one of four classes (summer or winter, day or night); see `load_pairs`.
     - `series`: monthly sea surface temperatures off Peru, where El Niño shows. All windows of 24 months of the years
       1950 to 1998, for the test of 1999 to 2010; values are (°C − 23.1) / 2.3; the class is the first month.
+    - `returns`: daily returns of the S&P 500 share index in per cent. All windows of 128 days of the years 1999 to
+      2012, for the test of 2013 to 2018; the last day of training and the first of the test are in no window together.
 
     Args:
         name: one of `names()`, or a path. A name wins over a folder of that name; a `Path` is always a path.
         split: "train", "test" or "all". Sets without an official split give a fifth of each class to the test.
-        size: side to which images are resized, the largest square in the middle of each; `scenes` are drawn, `photos`
-            and `galaxies` cut at this size (32), and for `series` it is the months of a window. "fit": one that the
-            image networks take, m · 2^k with m from 4 to 7 and k at least 2: squares of such a side stay (in a folder,
-            of at most 64), other images come to the largest power of two in them, at most 64. By default images keep
-            their size; a folder of several sizes is read as with "fit".
+        size: side to which images are resized, the largest square in the middle of each; `scenes` are drawn, `photos`,
+            `galaxies` and textures cut at this size (32); of `series` and `returns` it is months or days of a window.
+            "fit": one that the image networks take, m · 2^k with m from 4 to 7 and k at least 2: squares of such a
+            side stay (in a folder, of at most 64), other images come to the largest power of two in them, at most 64.
+            By default images keep their size; a folder of several sizes is read as with "fit".
         root: where downloads and decoded pictures are kept; by default the folder in the environment variable
             GANLIB_DATA, else `~/.cache/ganlib`.
 

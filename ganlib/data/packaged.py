@@ -105,7 +105,43 @@ def _cut(photos: dict[str, np.ndarray], size: int | None) -> Arrays:
     return torch.from_numpy(np.concatenate(patches)), None, ()
 
 
-# Windows of a time series.
+# All patches of a texture.
+
+TEXTURE, SQUARE = 128, 40
+"""Sides in pixels of the pictures of `brick`, `grass` and `gravel`, and of the square held out in their middle."""
+_SHRUNK = {"brick": 4, "grass": 2, "gravel": 2}  # so that a brick, a blade, a stone is some ten pixels wide
+
+
+@functools.cache
+def _surface(name: str) -> np.ndarray:
+    """The shrunk picture, or its middle, uint8 (TEXTURE, TEXTURE)."""
+    from PIL import Image
+
+    path = _packaged("textures", "skimage", "data", f"{name}.png", project="scikit-image")
+    with Image.open(path) as image:
+        if image.size != (512, 512):
+            raise RuntimeError(f"{path} has changed: it had 512 × 512 pixels, got {image.size}")
+        small = np.array(image.convert("L").reduce(_SHRUNK[name]))
+    start = (len(small) - TEXTURE) // 2
+    return small[start : start + TEXTURE, start : start + TEXTURE]
+
+
+def _texture(name: str, split: str, size: int | None) -> Arrays:
+    """Row by row: those that do not touch the square, those inside it, or all."""
+    size = 32 if size is None else size
+    start, end = (TEXTURE - SQUARE) // 2, (TEXTURE + SQUARE) // 2
+    most = {"train": start, "test": SQUARE, "all": TEXTURE}[split]
+    if size > most:
+        raise ValueError(f"size must be at most {most} for patches of {name}, split {split!r}, got {size}")
+    first = np.arange(TEXTURE - size + 1)
+    inside, touching = (first >= start) & (first + size <= end), (first + size > start) & (first < end)
+    kept = {"train": ~np.outer(touching, touching), "test": np.outer(inside, inside)}
+    windows = np.lib.stride_tricks.sliding_window_view(_surface(name), (size, size))
+    patches = windows[kept[split]] if split in kept else windows.reshape(-1, size, size)
+    return torch.from_numpy(patches[:, None].copy()), None, ()
+
+
+# Windows of time series.
 
 SERIES_MEAN, SERIES_STD = 23.1, 2.3
 """What `series` was standardised with: °C = SERIES_MEAN + SERIES_STD · x."""
@@ -130,6 +166,30 @@ def _series(split: str, size: int | None) -> Arrays:
             months.append(np.arange(len(windows[-1])) % 12)
     x = (np.concatenate(windows) - SERIES_MEAN) / SERIES_STD
     return torch.from_numpy(x.astype(np.float32)), torch.from_numpy(np.concatenate(months)), tuple(_MONTHS.split())
+
+
+_FIRST_TEST_RETURN = "2013"
+
+
+def _returns(split: str, size: int | None) -> Arrays:
+    import gzip
+
+    length = 128 if size is None else size
+    path = _packaged("the returns", "arch", "data", "sp500", "sp500.csv.gz")
+    with gzip.open(path, "rt", encoding="utf8") as lines:
+        rows = [line.strip().split(",") for line in lines]
+    days, closes = [row[0] for row in rows[1:]], [float(row[5]) for row in rows[1:]]
+    if rows[0][5] != "Adj Close" or (len(days), days[0], days[-1]) != (5031, "1/4/1999", "12/31/2018"):
+        raise RuntimeError(f"{path} has changed: it held the days of 1999 to 2018, adjusted closes in column 6")
+    values = 100 * np.diff(np.log(closes))
+    later = np.array([day.rsplit("/", 1)[1] >= _FIRST_TEST_RETURN for day in days[1:]])
+    windows = []
+    for chosen, name in ((~later, "train"), (later, "test")):
+        if split in (name, "all"):
+            if length > chosen.sum():
+                raise ValueError(f"size must be at most the {chosen.sum()} days of {name}, got {length}")
+            windows.append(np.lib.stride_tricks.sliding_window_view(values[chosen], length))
+    return torch.from_numpy(np.concatenate(windows).astype(np.float32)), None, ()
 
 
 # Drawn landscapes.
@@ -189,6 +249,15 @@ OFFLINE = {
         "Iris (Anderson 1935, Fisher 1936): sepal length and width, petal length and width in cm, from scikit-learn",
         "CC BY 4.0",
     ),
+    **{
+        name: _Offline(
+            functools.partial(_texture, name),
+            f"all patches of a picture of {what}, shrunk to 128 × 128 pixels (of brick the whole, else the middle), a "
+            "square of 40 in its middle held out, as shipped in scikit-image",
+            "CC0",
+        )
+        for name, what in (("brick", "a brick wall"), ("grass", "a lawn"), ("gravel", "gravel"))
+    },
     "photos": _Offline(
         _photos,
         "photographs shipped in scikit-image (astronaut, chelsea, coffee, rocket) and scikit-learn (china, flower)",
@@ -205,6 +274,12 @@ OFFLINE = {
         "sea surface temperature off Peru (Niño 1+2, 0–10° S, 90–80° W), monthly means 1950–2010, ERSST.v3b of NOAA, "
         f"as shipped in statsmodels; (°C − {SERIES_MEAN}) / {SERIES_STD}",
         "public domain",
+    ),
+    "returns": _Offline(
+        _returns,
+        "daily changes of the S&P 500 share index, 1999–2018: differences of the logarithms of adjusted closes, in per "
+        "cent, as shipped in arch (Sheppard)",
+        "NCSA, like arch; the index belongs to S&P Dow Jones Indices",
     ),
 }
 

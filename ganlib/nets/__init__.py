@@ -1,4 +1,5 @@
-"""Generators and discriminators: perceptrons for points, convolutional networks for images, and blocks to build with.
+"""Generators and discriminators: perceptrons for points, convolutional networks for images and series, and blocks to
+build with.
 
 A generator maps latent vectors z (N, latent) to samples, a discriminator maps samples to logits (N,): the sigmoid is
 left to the loss. A conditional network (`classes` given) also takes labels (N,).
@@ -45,6 +46,7 @@ from ganlib.nets.progressive import (
     ProgressiveGenerator,
     at_level,
 )
+from ganlib.nets.sequences import SequenceDiscriminator, SequenceGenerator
 from ganlib.nets.translation import (
     DomainDiscriminator,
     ImagePool,
@@ -80,6 +82,8 @@ __all__ = [
     "ResidualGenerator",
     "ResidualUpsampler",
     "SelfAttention",
+    "SequenceDiscriminator",
+    "SequenceGenerator",
     "ShuffleDiscriminator",
     "ShuffleEncoder",
     "ShuffleGenerator",
