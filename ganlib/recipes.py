@@ -30,6 +30,9 @@ FROM_PYTHON = {
 }
 """Games that need more than the name of their data, and how to play them; chapter 18 does."""
 
+UNLABELLED = "unlabelled"
+"""What a folder is called, beside those of the classes, whose images game semi_supervised is to find the classes of."""
+
 
 @dataclass
 class Settings:
@@ -425,6 +428,10 @@ LINEUPS: dict[str, Callable[[_Parts], tuple[list[nn.Module], dict[str, Any]]]] =
         _with_r1(),
     ),
     "info_gan": _codes,
+    "semi_supervised": lambda p: (
+        [p.generator(), nets.TwoHeaded(p.discriminator(), p.classes or 0)],
+        {"lr": 1e-3, "betas": (0.5, 0.99)},
+    ),
     "eb_gan": lambda p: (
         [p.generator(), nets.AutoencoderDiscriminator(p.generator(), p.encoder(gaussian=False))],
         {"pulling_away": 0.1, "lr": 1e-3},
@@ -466,23 +473,40 @@ LINEUPS: dict[str, Callable[[_Parts], tuple[list[nn.Module], dict[str, Any]]]] =
 }
 
 
+def _labelled(source: Any) -> data.Dataset | None:
+    """The samples of all classes but `UNLABELLED`; None where there is no such class."""
+    if UNLABELLED not in source.classes:
+        return None
+    classes, none = tuple(c for c in source.classes if c != UNLABELLED), source.classes.index(UNLABELLED)
+    kept = source.y != none
+    if not kept.any():
+        raise ValueError(f"data {source.name!r} have no folder but {UNLABELLED}: game='semi_supervised' needs classes")
+    y = source.y[kept]
+    return replace(source, x=source.x[kept], y=y - (y > none).long(), classes=classes)
+
+
 def _line_up(settings: Settings, source: Any, device: str | None, precision: str | None) -> Game:
     """The game of a row of `LINEUPS`."""
     assert settings.game is not None
     labels = getattr(source, "y", None) is not None
-    if settings.game in ("ac_gan", "star_gan") and not labels:
+    if settings.game in ("ac_gan", "star_gan", "semi_supervised") and not labels:
         raise ValueError(
             f"data {settings.data!r} have no labels: game={settings.game!r} needs them, a folder for each class"
         )
-    if settings.loss is not None and settings.game in ("vae", "eb_gan"):
+    if settings.loss is not None and settings.game in ("vae", "eb_gan", "semi_supervised"):
         raise ValueError(f"loss={settings.loss!r}: game={settings.game!r} has a loss of its own; leave it out")
     drawn = data.source(source).draw(1, torch.Generator())
     shape = tuple(drawn.real.shape[1:])
     parts = _Parts(shape, len(source.classes) if labels else None, *(_units(source) if len(shape) == 1 else ()))
     parts.inputs = None if drawn.inputs is None else drawn.inputs.shape[1]
+    few = _labelled(source) if settings.game == "semi_supervised" else None
+    if few is not None:
+        parts.classes = len(few.classes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         networks, options = LINEUPS[settings.game](parts)
+    if few is not None:
+        options["labelled"] = few
     if settings.loss is not None:
         options["loss"] = settings.loss
     if settings.steps is None and settings.seconds is None:

@@ -132,10 +132,22 @@ def test_games_that_need_more_than_a_name_are_refused_with_what_to_write_instead
 
 
 def test_the_games_of_images_are_played_with_networks_for_images():
-    for game in ("ac_gan", "info_gan", "eb_gan", "vae", "aae", "vae_gan", "bigan", "lr_gan"):
+    for game in ("ac_gan", "info_gan", "semi_supervised", "eb_gan", "vae", "aae", "vae_gan", "bigan", "lr_gan"):
         made = recipes.build(recipes.Settings("digits", game=game))
         made.play(1, progress=False)
         assert made.sample(2).shape == (2, 1, 28, 28)
+
+
+def test_samples_called_unlabelled_have_no_class_of_their_own(tmp_path: Path):
+    file = tmp_path / "points.npz"
+    x = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    np.savez(file, points=x, labels=np.array(["cat", "unlabelled", "dog", "unlabelled"] * 10))
+    made = recipes.build(recipes.Settings(str(file), game="semi_supervised"))
+    made.play(1, progress=False)
+    assert made.discriminator.outputs == 2 and made.source.size == 32  # four fifths
+    np.savez(file, points=x, labels=np.array(["unlabelled"] * 40))
+    with pytest.raises(ValueError, match="have no folder but unlabelled: game='semi_supervised' needs classes"):
+        recipes.build(recipes.Settings(str(file), game="semi_supervised"))
 
 
 @pytest.mark.parametrize("kind", ["SIGINT", "SIGTERM"])
@@ -209,6 +221,10 @@ TRAIN_ERRORS = {
     "pairs where there are none": (["digits", "--game", "pix2pix"], "data 'digits' are no pairs: game='pix2pix' needs"),
     "images where there are none": (["ring", "--game", "sr_gan"], "data 'ring' are no images: game='sr_gan' needs"),
     "classes where there are none": (["ring", "--game", "ac_gan"], "data 'ring' have no labels: game='ac_gan' needs"),
+    "no labels to begin from": (
+        ["ring", "--game", "semi_supervised"],
+        "data 'ring' have no labels: game='semi_supervised' needs",
+    ),
     "a loss for a game that has its own": (
         ["ring", "--game", "vae", "--loss", "hinge"],
         "loss='hinge': game='vae' has",

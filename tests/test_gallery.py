@@ -168,6 +168,42 @@ def ac_generator(game: Game, batch: Batch) -> dict[str, float]:
     return {**fooled(game, batch), "classification": 0.5 * cross_entropy(fake, batch.labels)}
 
 
+def twelve() -> data.Dataset:
+    x = torch.randn(12, 2, generator=torch.Generator().manual_seed(2))
+    return data.Dataset("twelve points", x, torch.arange(12) % 3, ("a", "b", "c"))
+
+
+def log_of_real(said_of: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Log-probabilities of "real", any of the classes, and of "generated", in the softmax over both together: the
+    class "generated" has the logit -a."""
+    logits, classes = said_of
+    every = np.exp(np.concatenate([classes, -logits[:, None]], 1))
+    p = every / every.sum(1, keepdims=True)
+    return np.log(p[:, :-1].sum(1)), np.log(p[:, -1])
+
+
+def semi_discriminator(game: Game, batch: Batch) -> dict[str, float]:
+    x, y = twelve().draw(len(batch.real), batch.rng)
+    on_real = log_of_real(said(game, batch.real, batch))[0].mean()
+    on_fake = log_of_real(said(game, fakes(game, batch), batch))[1].mean()
+    return {"loss": cross_entropy(said(game, x, batch)[1], y), "unsupervised": 0.5 * -(on_real + on_fake)}
+
+
+def semi_generator(game: Game, batch: Batch) -> dict[str, float]:
+    real, fake = (exact(game.discriminator.last_features(x)).mean(0) for x in (batch.real, fakes(game, batch)))
+    return {"loss": ((real - fake) ** 2).sum()}
+
+
+def semi_fooled(game: Game, batch: Batch) -> dict[str, float]:
+    return {"loss": -log_of_real(said(game, fakes(game, batch), batch))[0].mean()}
+
+
+def semi_of_data(game: Game, batch: Batch) -> dict[str, float]:
+    on_real, on_fake = (log_of_real(said(game, x, batch)) for x in (batch.real, fakes(game, batch)))
+    error = cross_entropy(said(game, batch.real, batch)[1], batch.labels)
+    return {"loss": error, "unsupervised": -(on_real[0].mean() + on_fake[1].mean())}
+
+
 def information(game: Game, batch: Batch) -> dict[str, float]:
     """-λ (H(c) + E log Q(c|x)) for codes of 3 and 2 categories and one uniform on [-1, 1], Q = N(mean, 1) there."""
     q, c = said(game, fakes(game, batch), batch)[1], exact(batch.z[:, -6:])
@@ -420,6 +456,18 @@ CASES: dict[str, Case] = {
         {"discriminator": 2, "generator": 1},
         {*BOTH, "discriminator.classification", "discriminator.r1", "generator.classification"},
         {"discriminator": ac_discriminator, "generator": ac_generator},
+    ),
+    "semi_supervised": Case(
+        seeded(games.semi_supervised, generator, two_headed(3), labelled=twelve(), unsupervised=0.5, turns=2),
+        {"discriminator": 2, "generator": 1},
+        {*BOTH, "discriminator.unsupervised"},
+        {"discriminator": semi_discriminator, "generator": semi_generator},
+    ),
+    "semi_supervised, labels of the data": Case(
+        seeded(games.semi_supervised, generator, two_headed(3), source=labelled, matching=False),
+        BOTH,
+        {*BOTH, "discriminator.unsupervised"},
+        {"discriminator": semi_of_data, "generator": semi_fooled},
     ),
     "info_gan": Case(
         seeded(games.info_gan, lambda: generator(8), two_headed(6), codes=CODES, information=0.7),

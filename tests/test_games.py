@@ -381,6 +381,42 @@ MISFITS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         ValueError,
         "generator.classes must be 3, as the data have, got None",
     ),
+    "nothing labelled": (
+        lambda: games.semi_supervised(
+            nets.MLPGenerator(), nets.TwoHeaded(nets.MLPDiscriminator(), 3), tiny_data(), labelled=tiny_data()
+        ),
+        ValueError,
+        "labelled have no labels; games.semi_supervised learns from some",
+    ),
+    "a classifier of other classes than the labelled": (
+        lambda: games.semi_supervised(
+            nets.MLPGenerator(), nets.TwoHeaded(nets.MLPDiscriminator(), 4), tiny_data(), labelled=three_classes()
+        ),
+        ValueError,
+        "discriminator.outputs must be 3, as many classes as labelled have, got 4",
+    ),
+    "a discriminator that names no class": (
+        lambda: games.semi_supervised(nets.MLPGenerator(), nets.MLPDiscriminator(), three_classes()),
+        TypeError,
+        "the discriminator must return .logits .N,., class logits .N, K.., got a tensor",
+    ),
+    "a generator told the label where D is to find it": (
+        lambda: games.semi_supervised(
+            nets.MLPGenerator(classes=3), nets.TwoHeaded(nets.MLPDiscriminator(), 3), three_classes()
+        ),
+        ValueError,
+        "must be made without classes: no player is told the label here",
+    ),
+    "labelled samples of another shape": (
+        lambda: games.semi_supervised(
+            nets.MLPGenerator(),
+            nets.TwoHeaded(nets.MLPDiscriminator(), 2),
+            tiny_data(),
+            labelled=(torch.zeros(4, 3), torch.tensor([0, 1, 0, 1])),
+        ),
+        ValueError,
+        "labelled samples have shape .3,., but those of the data .2,.",
+    ),
     "codes longer than z": (
         lambda: games.info_gan(nets.MLPGenerator(5), nets.TwoHeaded(nets.MLPDiscriminator(), 10), tiny_data()),
         ValueError,

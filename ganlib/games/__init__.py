@@ -2,10 +2,10 @@ r"""Every GAN as players and losses: each game is a few short functions that rea
 
 A game is a function of networks, data and options that returns a `Game`, a file a family: `gan` holds the games of a
 generator and a discriminator, `clustered` the one that gives itself classes, `heads` those whose discriminator says
-more than a logit, `latent` those with an encoder, `progressive` the one whose networks grow, `pix2pix`, `cycle`,
-`bicycle`, `star` and `super_resolution` those that turn images into images, `gain` the one that fills tables, `ambient`
-the one that learns from damaged samples. `contest` and `translation` are what they
-share.
+more than a logit, `semi_supervised` the one whose discriminator learns classes from a few labels, `latent` those with
+an encoder, `progressive` the one whose networks grow, `pix2pix`, `cycle`, `bicycle`, `star` and `super_resolution`
+those that turn images into images, `gain` the one that fills tables, `ambient` the one that learns from damaged
+samples. `contest` and `translation` are what they share.
 
 GANs that differ from the first one in their losses and penalties are `gan`, or `conditional_gan`, under other names:
 
@@ -34,6 +34,7 @@ from .heads import Codes, ac_gan, eb_gan, info_gan
 from .latent import aae, bigan, encode, lr_gan, rebuild, vae, vae_gan
 from .pix2pix import pix2pix
 from .progressive import progressive_gan
+from .semi_supervised import semi_supervised
 from .star import star_gan
 from .super_resolution import esr_gan, sr_gan
 
@@ -62,6 +63,7 @@ __all__ = [
     "pix2pix",
     "progressive_gan",
     "rebuild",
+    "semi_supervised",
     "sr_gan",
     "star_gan",
     "vae",
@@ -78,6 +80,7 @@ GAMES: dict[str, Callable[..., Game]] = {
         progressive_gan,
         ac_gan,
         info_gan,
+        semi_supervised,
         eb_gan,
         vae,
         aae,
