@@ -10,6 +10,7 @@ be kept.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import inspect
@@ -251,7 +252,12 @@ def _closed_over(loss: Any) -> dict[str, Any]:
     owner = getattr(loss, "__self__", loss)
     if isinstance(owner, torch.nn.Module):
         return {"": owner}
-    return {f".{k}": v for k, v in inspect.getclosurevars(loss).nonlocals.items()} if inspect.isfunction(loss) else {}
+    found: dict[str, Any] = {}
+    if inspect.isfunction(loss):
+        for name, cell in zip(loss.__code__.co_freevars, loss.__closure__ or (), strict=True):
+            with contextlib.suppress(ValueError):  # a name that is bound later, such as the game
+                found[f".{name}"] = cell.cell_contents
+    return found
 
 
 def _leaves(name: str, value: Any) -> dict[str, Any]:

@@ -591,6 +591,49 @@ def test_a_scheduler_that_ends_leaves_a_whole_round():
     assert game.step == 5 and not same(before, everything(game))
 
 
+@pytest.mark.parametrize("turns", [1, 2])
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+def test_a_round_that_broke_before_reused_fakes_were_used_goes_on_exactly(tmp_path: Path, where: str, turns: int):
+    def noisy(x: Tensor, rng: torch.Generator) -> Tensor:
+        return x + 0.1 * torch.randn(x.shape, generator=rng)
+
+    def game() -> Game:
+        return tiny_game(reuse=True, turns=turns, augment=noisy, penalty=penalties.r1_r2(0.1))
+
+    whole, broken = game(), game()
+    whole.play(5, progress=False)
+    player = broken.players["generator"]
+    loss = player.loss
+
+    def breaking(batch: Batch) -> Any:
+        found = loss(batch)
+        if broken.step == 2:
+            raise ConnectionError("another process is gone")
+        return found
+
+    player.loss = breaking
+    with pytest.raises(ConnectionError):
+        broken.play(5, progress=False, save=tmp_path)
+    assert broken.step == 2 and broken.unfinished["turns"] == turns  # D has moved, G has not
+    player.loss = loss
+    if where == "elsewhere":
+        broken = game()
+        broken.resume(tmp_path)
+    broken.play(3, progress=False)
+    assert same(everything(whole), everything(broken))
+
+
+def test_a_loss_may_look_at_the_game_that_it_is_part_of():
+    net, x = nn.Linear(2, 1), torch.ones(8, 2)
+
+    def loss(batch: Batch) -> Tensor:
+        return net(batch.real).square().mean() / (1 + game.step)
+
+    game = Game({"generator": Player(net, loss, torch.optim.SGD(net.parameters(), 0.1))}, x, batch=4, latent=2)
+    game.play(2, progress=False)
+    assert game.step == 2
+
+
 def test_evaluation_mode_is_kept_with_the_run(tmp_path: Path):
     def game() -> Game:
         torch.manual_seed(0)

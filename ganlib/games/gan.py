@@ -162,7 +162,20 @@ def contest(
             terms |= own.also(Judged("discriminator", batch, fake, fake_heads, real_heads))
         return terms
 
+    def go_on() -> None:
+        """Make again what the discriminator's last turn has left, in a round that broke off after it."""
+        if game.unfinished:
+            buffers = [b for net in (generator, discriminator) for b in net.buffers()]
+            kept = [b.data for b in buffers]
+            for buffer in buffers:  # what is computed below counts as computed before
+                buffer.data = buffer.data.clone()
+            discriminator_loss(game.draw("discriminator", turns - 1))
+            for buffer, before in zip(buffers, kept, strict=True):
+                buffer.data = before
+
     def generator_loss(batch: Batch) -> Terms:
+        if reuse and not last:
+            go_on()
         batch, fake = last.pop() if reuse and last else (batch, generator(batch.z, *given(batch)).contiguous())
         real, shown = seen(batch.real, batch), measured(fake, batch)
         judging: Callable[..., Any] = discriminator
@@ -190,13 +203,13 @@ def contest(
         **({"reuse": True} if reuse else {}),
         **own.settings,
     }
-    made = table.game(own.name, players, data, described, adversary, prior=prior)
-    _must_fit(made, given, judges_class, adversary.rule, own)
-    if isinstance(augment, str) and (points := made.draw("generator").real).dim() != 4:
+    game = table.game(own.name, players, data, described, adversary, prior=prior)
+    _must_fit(game, given, judges_class, adversary.rule, own)
+    if isinstance(augment, str) and (points := game.draw("generator").real).dim() != 4:
         raise ValueError(
             f"augment={augment!r} changes images (N, C, H, W); the data are of shape {tuple(points.shape)}"
         )
-    return made
+    return game
 
 
 @torch.no_grad()
