@@ -35,7 +35,11 @@ async function open(one) {
   }, one);
   await page.addScriptTag({ content: fs.readFileSync(job.axe, "utf8") });
   const box = page.locator(".ganlib-trans");
-  const settle = () => page.evaluate(() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r))));
+  // Until a frame has begun what was asked for, and nothing that a frame began is still being made.
+  const settle = async () => {
+    await page.evaluate(() => new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r))));
+    await page.waitForFunction(() => !document.querySelector("[data-busy]"), null, { timeout: 60000 });
+  };
   const look = async what => {
     await settle();
     found.looks[what] = await page.evaluate(() => ({
