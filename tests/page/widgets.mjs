@@ -46,7 +46,7 @@ async function open(one) {
       pixels: [...document.querySelectorAll(".ganlib-trans canvas:not(.pad-tiles)")].map(c => [c.width, c.height, [...c.getContext("2d").getImageData(0, 0, c.width, c.height).data]]),
       named: [...document.querySelectorAll(".ganlib-trans [role=img]")].map(c => c.getAttribute("aria-label")),
       text: document.querySelector(".ganlib-trans").innerText, saved: state.saved || 0,
-      state: Object.fromEntries(["drawing", "z", "translator", "picture", "gain", "sigma", "two_levels", "alpha", "mask", "x", "y", "texture", "choice", "bought", "best_shown"].filter(k => k in state).map(k => [k, state[k]])),
+      state: Object.fromEntries(["drawing", "z", "translator", "picture", "gain", "sigma", "two_levels", "alpha", "mask", "x", "y", "texture", "choice", "bought", "best_shown", "query", "chosen", "order"].filter(k => k in state).map(k => [k, state[k]])),
     }));
   };
   const press = async (what, control, ...keys) => {
@@ -67,8 +67,8 @@ async function inspect({ page, found, box, settle }) {
   await page.setViewportSize({ width: 360, height: 800 });
   await settle();
   found.wide = await box.evaluate(b => [b, ...b.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > 360).map(e => e.outerHTML.slice(0, 100)));
-  found.small = await box.evaluate(b => [...b.querySelectorAll("button, input")].filter(e => e.offsetParent && e.offsetHeight < 16).length);
-  found.unshielded = await box.evaluate(b => [...b.querySelectorAll("button, input, [tabindex]")].filter(e => !e.dataset.lmSuppressShortcuts).length);
+  found.small = await box.evaluate(b => [...b.querySelectorAll("button, input, select")].filter(e => e.offsetParent && e.offsetHeight < 16).length);
+  found.unshielded = await box.evaluate(b => [...b.querySelectorAll("button, input, select, [tabindex]")].filter(e => !e.dataset.lmSuppressShortcuts).length);
   await page.evaluate(() => window.done());
   found.listening = await page.evaluate(() => window.listening());
   await page.close();
@@ -224,6 +224,58 @@ const play = {
     await look("from Python");
     await click("again", "Start again");
     await click("best again", "Show the best");
+  },
+  async table(seat) {
+    const { page, found, box, look, press, click } = seat, field = box.getByRole("searchbox", { name: "Search: Old names" });
+    const rows = async (what, ...act) => {
+      if (act.length) await act[0](what, ...act.slice(1)); else await look(what);
+      found.looks[what].rows = await box.getByRole("row").evaluateAll(all => all.slice(1).map(row => [...row.cells].map(cell => [...cell.children].map(part => part.innerText).join(", "))));
+      found.looks[what].sorts = await box.getByRole("columnheader").evaluateAll(all => all.map(head => head.ariaSort));
+      found.looks[what].count = await box.getByRole("status").textContent();
+    };
+    await rows("start");
+    await rows("typed", press, field, ..."SSE");
+    await rows("two words", press, field, "Space", ..."HINGE");
+    await rows("none", press, field, "x");
+    await rows("escape", press, field, "Escape");
+    await box.getByLabel("library").selectOption("vegans");
+    await rows("chosen");
+    const head = box.getByRole("button", { name: "year" });
+    await rows("up", press, head, "Enter");
+    await head.tap();
+    await rows("down");
+    await head.click();
+    await rows("unsorted");
+    await rows("all", click, "Show all");
+    await rows("letters", press, box.getByRole("button", { name: "old name" }), "Space");
+    await page.evaluate(() => { model.set("query", "loss"); model.set("chosen", { library: "TF-GAN" }); model.set("order", ["old name", "descending"]); });
+    await rows("from Python");
+    found.links = [await box.getByRole("link").count()];
+    await page.evaluate(() => { // as in a page of the built book
+      document.documentElement.dataset.content_root = "../";
+      window.done();
+      document.querySelector("main").replaceChildren();
+      window.done = lib.default.render({ model, el: document.querySelector("main") });
+    });
+    await rows("in the book");
+    found.links.push(...await box.getByRole("link").evaluateAll(all => all.map(link => [link.innerText, link.getAttribute("href")])));
+    found.ms = await page.evaluate(async () => { // of 250 rows, a letter
+      const rows = Array.from({ length: 250 }, (_, i) => state.facts.rows[i % state.facts.rows.length]);
+      const facts = { ...state.facts, rows }, el = document.createElement("div"), heard = [], times = [];
+      document.body.append(el);
+      const values = { facts, query: "", chosen: {}, order: ["old name", "ascending"] };
+      lib.default.render({ model: { get: name => values[name], set() {}, save_changes() {}, on: (_, f) => heard.push(f), off() {} }, el });
+      for (const query of ["l", "lo", "los", "loss"]) {
+        values.query = query;
+        const start = performance.now();
+        heard[0]();
+        await new Promise(requestAnimationFrame);
+        void el.offsetHeight;
+        times.push(performance.now() - start);
+      }
+      el.remove();
+      return Math.min(...times);
+    });
   },
   async canvas(seat) {
     const { page, found, box, look, press, click } = seat, board = box.locator(".canvas-board");

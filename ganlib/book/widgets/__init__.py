@@ -4,7 +4,7 @@
 `live` hands a trained generator to the reader's browser, `laboratory` is a GAN that trains there, `quiz` asks for a
 guess before the reveal, and `budget` sells what was measured. Four run translators: `pad` is painted on, `lamp` shows
 what a translation hides, `mix` slides between the weights of two networks, and `rub` fills in what one rubs out.
-`canvas` is a window on an endless texture.
+`canvas` is a window on an endless texture, and `table` one to look things up in.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ganlib.book.widgets.network import SIDE_LIMIT, WEIGHTS_LIMIT
 from ganlib.book.widgets.pad import MOST_BRUSHES, Pad, pad
 from ganlib.book.widgets.quiz import MOST_ANSWERS, QUIZ_LIMIT, Question, Quiz, quiz
 from ganlib.book.widgets.rub import Rub, rub
+from ganlib.book.widgets.table import TABLE_LIMIT, Link, Table, table
 from ganlib.book.widgets.translators import PICTURES_LIMIT
 
 __all__ = [
@@ -30,11 +31,13 @@ __all__ = [
     "PICTURES_LIMIT",
     "QUIZ_LIMIT",
     "SIDE_LIMIT",
+    "TABLE_LIMIT",
     "WEIGHTS_LIMIT",
     "Budget",
     "Canvas",
     "Laboratory",
     "Lamp",
+    "Link",
     "Live",
     "Mix",
     "Pad",
@@ -42,6 +45,7 @@ __all__ = [
     "Quiz",
     "Rub",
     "Scrubber",
+    "Table",
     "budget",
     "canvas",
     "hashed_noise",
@@ -54,4 +58,5 @@ __all__ = [
     "quiz",
     "rub",
     "scrubber",
+    "table",
 ]
