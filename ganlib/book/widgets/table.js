@@ -29,7 +29,7 @@ function render({ model, el }) {
     };
     return { name, texts, control };
   });
-  const count = make("span", { class: "table-count", role: "status" });
+  const count = make("span", { class: "lookup-count", role: "status" });
   const all = button("Show all", () => { model.set("query", ""); set("chosen", {}); field.focus(); });
 
   // A head sorts upwards, then downwards, then not.
@@ -38,7 +38,7 @@ function render({ model, el }) {
       const [column, way] = model.get("order");
       set("order", column !== name ? [name, "ascending"] : way === "ascending" ? [name, "descending"] : []);
     });
-    sort.append(name, make("span", { class: "table-way", "aria-hidden": "true" }));
+    sort.append(name, make("span", { class: "lookup-way", "aria-hidden": "true" }));
     return make("th", { role: "columnheader", scope: "col" }, sort);
   });
   const lines = make("tbody", { role: "rowgroup" });
@@ -65,9 +65,9 @@ function render({ model, el }) {
     all.hidden = !query && !Object.keys(chosen).length;
   }
   const tools = [...(search.length ? [field] : []), ...selects.map(({ name, control }) => make("label", {}, make("span", {}, name), control)), count, all];
-  el.append(make("div", { class: "ganlib-trans table", role: "group", "aria-label": caption }, make("p", { class: "table-caption" }, caption),
+  el.append(make("div", { class: "ganlib-trans lookup", role: "group", "aria-label": caption }, make("p", { class: "lookup-caption" }, caption),
     make("div", { class: "trans-row" }, ...tools),
-    make("div", { class: "table-box", role: "region", "aria-label": `${caption}: rows`, tabindex: 0 },
+    make("div", { class: "lookup-box", role: "region", "aria-label": `${caption}: rows`, tabindex: 0 },
       make("table", { role: "table", "aria-label": caption }, make("thead", { role: "rowgroup" }, make("tr", { role: "row" }, ...heads)), lines))));
   draw();
   return follow(model, ["query", "chosen", "order"], draw);
