@@ -21,14 +21,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 import environment  # noqa: E402
 
-SCRIPT = ROOT / "ganlib" / "book" / "widgets" / "laboratory.js"
+SCRIPT = widgets.Laboratory._esm
 ROUNDS, BATCH = 20, 64
 RATES = {"rateD": 0.01, "rateG": 0.001}  # the widget's own
 
 
 def node(program: str, given: object = None) -> Any:
     """What a program returns that sees the script's parts as `lab` and the job as `given`."""
-    address = "data:text/javascript;base64," + base64.b64encode(SCRIPT.read_bytes()).decode()
+    address = "data:text/javascript;base64," + base64.b64encode(SCRIPT.encode()).decode()
     code = f"""
         import * as lab from "{address}";
         const given = {json.dumps(given)};

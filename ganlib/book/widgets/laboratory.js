@@ -1,38 +1,8 @@
-// A GAN that trains in the page: two perceptrons, their gradients by hand, Adam, and pictures. No library, no kernel.
-// In order: random numbers, data, networks, the game, measuring, drawing, controls. The first five know nothing of the
-// page, so that they can be run and compared with PyTorch elsewhere.
+// A GAN that trains in the page, on the line or in the plane: the engine is training.js, which stands before it.
+// In order: data, the game, measuring, drawing, controls. The first three know nothing of the page, so that they can be
+// run and compared with PyTorch elsewhere.
 
-// --- random numbers
-
-/** Numbers that a seed repeats: mulberry32, and Box and Muller's way to normal ones. */
-export class Random {
-  constructor(seed) {
-    this.state = seed >>> 0;
-    this.spare = null;
-  }
-  uniform() {
-    this.state = (this.state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(this.state ^ (this.state >>> 15), this.state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  }
-  normal() {
-    let value = this.spare;
-    this.spare = null;
-    if (value === null) {
-      const radius = Math.sqrt(-2 * Math.log(1 - this.uniform())), angle = 2 * Math.PI * this.uniform();
-      value = radius * Math.cos(angle);
-      this.spare = radius * Math.sin(angle);
-    }
-    return value;
-  }
-  normals(n) {
-    return Float64Array.from({ length: n }, () => this.normal());
-  }
-}
-
-const softplus = t => Math.max(t, 0) + Math.log1p(Math.exp(-Math.abs(t)));
-const sigmoid = t => (t >= 0 ? 1 / (1 + Math.exp(-t)) : Math.exp(t) / (1 + Math.exp(t)));
+// --- data
 
 /** The standard normal distribution function (Abramowitz and Stegun 26.2.17, wrong by less than 1e-7). */
 export function normalBelow(t) {
@@ -55,8 +25,6 @@ export function quantiles(n) {
   });
 }
 
-// --- data
-
 /** A mixture of round Gaussians: centres [[x], …] or [[x, y], …], and for each a weight and a standard deviation. */
 export class Mixture {
   constructor({ dim, centres, weights, stds }) {
@@ -73,213 +41,23 @@ export class Mixture {
   }
 }
 
-// --- networks
-
-const SLOPE = 0.2; // of LeakyReLU
-
-/** A perceptron with LeakyReLU between its layers. Batches are flat arrays, one row of numbers after the other. */
-export class Net {
-  /** First weights and biases as PyTorch draws them: uniform within ±1/√(inputs of the layer). */
-  constructor(sizes, random) {
-    this.layers = sizes.slice(1).map((outputs, l) => {
-      const inputs = sizes[l], bound = 1 / Math.sqrt(inputs);
-      const draw = n => Float64Array.from({ length: n }, () => bound * (2 * random.uniform() - 1));
-      const W = draw(outputs * inputs), b = draw(outputs);
-      return { inputs, outputs, W, b, dW: new Float64Array(W.length), db: new Float64Array(outputs) };
-    });
-  }
-
-  /** [values, gradient] of each weight matrix and bias, in PyTorch's order. */
-  parameters() {
-    return this.layers.flatMap(({ W, b, dW, db }) => [[W, dW], [b, db]]);
-  }
-  zeroGradients() {
-    for (const [, gradient] of this.parameters()) gradient.fill(0);
-  }
-
-  /** Outputs of n inputs; what each layer was given and gave is kept for `backward`. */
-  forward(x, n) {
-    this.n = n;
-    this.values = [x];
-    this.layers.forEach(({ inputs, outputs, W, b }, l) => {
-      const given = this.values[l], slope = l === this.layers.length - 1 ? 1 : SLOPE;
-      const made = new Float64Array(n * outputs);
-      for (let i = 0; i < n; i++) {
-        for (let o = 0; o < outputs; o++) {
-          let sum = b[o];
-          for (let j = 0; j < inputs; j++) sum += W[o * inputs + j] * given[i * inputs + j];
-          made[i * outputs + o] = sum > 0 ? sum : slope * sum;
-        }
-      }
-      this.values.push(made);
-    });
-    return this.values.at(-1);
-  }
-
-  /** Gradient by the inputs, from the gradient by the outputs of the last `forward`; adds to dW, db if `learns`. */
-  backward(gradient, learns) {
-    const { n } = this;
-    this.gradients = []; // by each layer's sums, before LeakyReLU
-    for (let l = this.layers.length - 1; l >= 0; l--) {
-      const { inputs, outputs, W, dW, db } = this.layers[l], given = this.values[l];
-      const below = new Float64Array(n * inputs);
-      for (let i = 0; i < n; i++) {
-        for (let o = 0; o < outputs; o++) {
-          const g = gradient[i * outputs + o];
-          for (let j = 0; j < inputs; j++) below[i * inputs + j] += g * W[o * inputs + j];
-          if (!learns) continue;
-          db[o] += g;
-          for (let j = 0; j < inputs; j++) dW[o * inputs + j] += g * given[i * inputs + j];
-        }
-      }
-      if (l > 0) for (let i = 0; i < below.length; i++) if (given[i] <= 0) below[i] *= SLOPE;
-      this.gradients[l] = gradient;
-      gradient = below;
-    }
-    return gradient;
-  }
-
-  /**
-   * The second-order term. `backward(1, …)` gave g, the slope of the output at each input; for something that depends
-   * on g, with gradient t by it, this adds the gradient by the weights. LeakyReLU's own slopes s are constant nearly
-   * everywhere, so g = W₁ᵀ s₁ W₂ᵀ s₂ … is a product of the weights, and each factor's gradient is the outer product of
-   * what comes from above (kept by `backward`) and t carried up from below. Biases do not occur in g.
-   */
-  addSlopeGradients(t) {
-    this.layers.forEach(({ inputs, outputs, W, dW }, l) => {
-      const above = this.gradients[l], made = this.values[l + 1], last = l === this.layers.length - 1;
-      const carried = new Float64Array(this.n * outputs);
-      for (let i = 0; i < this.n; i++) {
-        for (let o = 0; o < outputs; o++) {
-          const g = above[i * outputs + o];
-          let sum = 0;
-          for (let j = 0; j < inputs; j++) {
-            dW[o * inputs + j] += g * t[i * inputs + j];
-            sum += W[o * inputs + j] * t[i * inputs + j];
-          }
-          carried[i * outputs + o] = last || made[i * outputs + o] > 0 ? sum : SLOPE * sum;
-        }
-      }
-      t = carried;
-    });
-  }
-}
-
-/** Adam as in PyTorch (Kingma and Ba 2015), or plain gradient descent. */
-export class Optimiser {
-  constructor(net) {
-    Object.assign(this, { net, steps: 0 });
-    this.moments = net.parameters().map(([values]) => [new Float64Array(values.length), new Float64Array(values.length)]);
-  }
-  step(rate, adam) {
-    const beta1 = 0.5, beta2 = 0.999;
-    this.steps += 1;
-    const first = 1 - beta1 ** this.steps, second = Math.sqrt(1 - beta2 ** this.steps);
-    this.net.parameters().forEach(([values, gradient], p) => {
-      const [m, v] = this.moments[p];
-      for (let i = 0; i < values.length; i++) {
-        m[i] += (1 - beta1) * (gradient[i] - m[i]);
-        v[i] = beta2 * v[i] + (1 - beta2) * gradient[i] ** 2;
-        values[i] -= rate * (adam ? m[i] / first / (Math.sqrt(v[i]) / second + 1e-8) : gradient[i]);
-      }
-    });
-  }
-}
-
 // --- the game
-
-const crossEntropy = (r, f) => [softplus(-r) + softplus(f), -sigmoid(-r), sigmoid(f)];
-
-/**
- * What each player minimises, for the outputs r on a real and f on a generated sample. D: [loss, its slope in r, in f];
- * G: [loss, its slope in f].
- */
-export const LOSSES = {
-  minimax: {
-    title: "minimax (saturating)",
-    D: crossEntropy,
-    G: (r, f) => [-softplus(f), -sigmoid(f)],
-  },
-  non_saturating: {
-    title: "non-saturating",
-    D: crossEntropy,
-    G: (r, f) => [softplus(-f), -sigmoid(-f)],
-  },
-  least_squares: {
-    title: "least squares",
-    D: (r, f) => [((r - 1) ** 2 + f ** 2) / 2, r - 1, f],
-    G: (r, f) => [(f - 1) ** 2 / 2, f - 1],
-  },
-  rpgan: {
-    title: "RpGAN (best with R1)",
-    D: (r, f) => [softplus(f - r), -sigmoid(f - r), sigmoid(f - r)],
-    G: (r, f) => [softplus(r - f), -sigmoid(r - f)],
-  },
-};
 
 const WIDTH = 32, BATCH = 64;
 
-/** Both players, and their steps. `settings`: {loss, k, rateD, rateG, r1, adam}, which may change at any time. */
-export class Game {
+/** Two perceptrons on a mixture. `settings`: {loss, k, rateD, rateG, r1, adam}, which may change at any time. */
+export class Game extends Match {
   constructor(data, settings, seed, start = 0) {
     const random = new Random(seed);
-    Object.assign(this, { data, settings, random, updatesD: 0, updatesG: 0, lossD: NaN, lossG: NaN });
-    this.G = new Net([data.dim, WIDTH, WIDTH, data.dim], random);
-    this.D = new Net([data.dim, WIDTH, WIDTH, 1], random);
-    this.G.layers.at(-1).b[0] += start;
-    this.optimiserG = new Optimiser(this.G);
-    this.optimiserD = new Optimiser(this.D);
+    const G = new Net([data.dim, WIDTH, WIDTH, data.dim], random), D = new Net([data.dim, WIDTH, WIDTH, 1], random);
+    G.layers.at(-1).b[0] += start;
+    super(G, D, settings, [0.5, 0.999]);
+    Object.assign(this, { data, random });
   }
 
   /** A batch of data and one of latent vectors. */
   draw() {
     return { x: this.data.sample(BATCH, this.random), z: this.random.normals(BATCH * this.data.dim) };
-  }
-
-  stepD({ x, z } = this.draw()) {
-    const { D, G, settings } = this, n = z.length / this.data.dim, both = new Float64Array(2 * x.length);
-    both.set(x);
-    both.set(G.forward(z, n), x.length);
-    const outputs = D.forward(both, 2 * n), gradient = new Float64Array(2 * n);
-    let loss = 0;
-    for (let i = 0; i < n; i++) {
-      const [value, byReal, byFake] = LOSSES[settings.loss].D(outputs[i], outputs[n + i]);
-      loss += value / n;
-      gradient[i] = byReal / n;
-      gradient[n + i] = byFake / n;
-    }
-    D.zeroGradients();
-    D.backward(gradient, true);
-    if (settings.r1 > 0) { // γ/2 · mean ‖slope of D's output at the reals‖²
-      D.forward(x, n);
-      const slopes = D.backward(new Float64Array(n).fill(1), false);
-      for (const slope of slopes) loss += settings.r1 / 2 * slope ** 2 / n;
-      D.addSlopeGradients(slopes.map(slope => settings.r1 / n * slope));
-    }
-    this.optimiserD.step(settings.rateD, settings.adam);
-    this.lossD = loss;
-    this.updatesD += 1;
-  }
-
-  stepG({ x, z } = this.draw()) {
-    const { D, G, settings } = this, n = z.length / this.data.dim;
-    const real = D.forward(x, n), fake = D.forward(G.forward(z, n), n), gradient = new Float64Array(n);
-    let loss = 0;
-    for (let i = 0; i < n; i++) {
-      const [value, byFake] = LOSSES[settings.loss].G(real[i], fake[i]);
-      loss += value / n;
-      gradient[i] = byFake / n;
-    }
-    G.zeroGradients();
-    G.backward(D.backward(gradient, false), true);
-    this.optimiserG.step(settings.rateG, settings.adam);
-    this.lossG = loss;
-    this.updatesG += 1;
-  }
-
-  stepBoth() {
-    for (let turn = 0; turn < this.settings.k; turn++) this.stepD();
-    this.stepG();
   }
 
   /** Where D pushes each of these samples of G: minus the gradient of G's loss by the sample. */

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
 from ganlib import _check, toys
+from ganlib.book.widgets.network import script
 
 LABORATORY_LOSSES = ("minimax", "non_saturating", "least_squares", "rpgan")
 """The losses that the laboratory plays, by their names in `losses.LOSSES`."""
@@ -41,8 +41,8 @@ class Laboratory(anywidget.AnyWidget):
         start: the data, the loss and the settings that the controls begin with.
     """
 
-    _esm = Path(__file__).with_name("laboratory.js")
-    _css = Path(__file__).with_name("laboratory.css")
+    _esm = script("training.js", "laboratory.js")
+    _css = script("laboratory.css")
     presets = traitlets.Dict().tag(sync=True)
     start = traitlets.Dict().tag(sync=True)
 
