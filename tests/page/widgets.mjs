@@ -46,7 +46,7 @@ async function open(one) {
       pixels: [...document.querySelectorAll(".ganlib-trans canvas:not(.pad-tiles)")].map(c => [c.width, c.height, [...c.getContext("2d").getImageData(0, 0, c.width, c.height).data]]),
       named: [...document.querySelectorAll(".ganlib-trans [role=img]")].map(c => c.getAttribute("aria-label")),
       text: document.querySelector(".ganlib-trans").innerText, saved: state.saved || 0,
-      state: Object.fromEntries(["drawing", "z", "translator", "picture", "gain", "sigma", "two_levels", "alpha", "mask", "x", "y", "texture", "choice", "bought", "best_shown", "query", "chosen", "order"].filter(k => k in state).map(k => [k, state[k]])),
+      state: Object.fromEntries(["drawing", "z", "translator", "picture", "gain", "sigma", "two_levels", "alpha", "mask", "x", "y", "texture", "choice", "bought", "best_shown", "query", "chosen", "order", "settings", "playing", "progress"].filter(k => k in state).map(k => [k, state[k]])),
     }));
   };
   const press = async (what, control, ...keys) => {
@@ -276,6 +276,92 @@ const play = {
       el.remove();
       return Math.min(...times);
     });
+  },
+  async trainer(seat) {
+    const { page, found, box, look, press } = seat, start = box.locator(".trainer-start");
+    const until = (test, given) => page.waitForFunction(test, given, { timeout: 120000 });
+    const passed = more => page.evaluate(() => state.progress.rounds).then(rounds => until(least => state.progress.rounds >= least, rounds + more));
+    const paused = async what => {
+      await until(() => !state.playing);
+      await page.waitForTimeout(1000);
+      await look(what);
+      found.looks[what].weights = await page.evaluate(() => {
+        const { buffer, byteOffset, byteLength } = state.weights;
+        return btoa(Array.from(new Uint8Array(buffer, byteOffset, byteLength), byte => String.fromCharCode(byte)).join(""));
+      });
+    };
+    await until(() => state.progress.rounds === 0);
+    await look("start");
+    await start.focus();
+    await page.keyboard.press("Enter");
+    await passed(30);
+    found.running = await start.textContent();
+    await start.click();
+    await paused("paused");
+    await page.waitForTimeout(500);
+    await look("still");
+    await start.tap();
+    await passed(30);
+    await page.evaluate(() => model.set("playing", false)); // as a kernel does
+    await paused("from Python");
+    await press("loss", box.getByRole("combobox", { name: "Loss" }), "ArrowDown");
+    await box.getByRole("combobox", { name: "Learning rate of G" }).selectOption("0.001");
+    const seed = box.getByLabel("Seed");
+    await seed.fill("7");
+    await press("seed", seed, "Tab");
+    await page.evaluate(() => model.set("settings", { ...state.settings, r1: 0.3, batch: 32 }));
+    await look("settings from Python");
+    found.chosen = await box.getByRole("combobox").evaluateAll(all => all.map(one => one.selectedOptions[0]?.textContent));
+    await press("again", box.getByRole("button", { name: "Again from nothing" }), "Space");
+    await until(() => state.progress.rounds === 0);
+    await paused("again");
+    await start.click();
+    await passed(10);
+    await page.evaluate(() => { Object.defineProperty(document, "hidden", { value: true, configurable: true }); document.dispatchEvent(new Event("visibilitychange")); });
+    await paused("hidden");
+    await page.evaluate(() => { delete document.hidden; model.set("settings", { ...state.settings, rateG: 1e30, rateD: 1e30 }); model.set("playing", true); });
+    await until(() => document.querySelector(".trainer").innerText.includes("overflowed"));
+    await paused("overflown");
+    // The same steps as PyTorch, in this browser.
+    found.apart = await page.evaluate(async () => {
+      const { replay, ...job } = await (await fetch("./replay.json")).json(), code = `${state.engine}\n${replay}\nexport { replay, ImageGame };`;
+      const engine = await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+      return engine.replay(job, engine.ImageGame);
+    });
+    // Where no worker may start; in both ways in which browsers say so.
+    const anew = () => page.evaluate(() => { window.done(); document.querySelector("main").replaceChildren(); window.done = lib.default.render({ model, el: document.querySelector("main") }); });
+    found.refused = [];
+    for (const late of [false, true]) {
+      await page.evaluate(late => {
+        window.Right ||= window.Worker;
+        window.Worker = class { constructor() { if (!late) throw new Error("not here"); setTimeout(() => this.onerror(new Event("error", { cancelable: true }))); } postMessage() {} terminate() {} };
+      }, late);
+      await anew();
+      await page.waitForTimeout(200);
+      await start.focus();
+      await page.keyboard.press("Enter");
+      await page.waitForTimeout(200);
+      found.refused.push([await box.getByRole("status").textContent(), await start.getAttribute("aria-disabled"), await page.evaluate(() => state.playing)]);
+    }
+    await page.evaluate(() => { window.Worker = window.Right; model.set("settings", { ...state.settings, rateG: 0.003, rateD: 0.003, r1: 0 }); });
+    await anew();
+    await until(() => state.progress.rounds === 0);
+    // A page that was opened from a folder.
+    const folder = await browser.newPage();
+    folder.on("pageerror", e => found.troubles.push(String(e)));
+    await folder.goto(await page.evaluate(async () => (await (await fetch("./replay.json")).json()).file));
+    found.folder = await folder.evaluate(async ([state, code]) => {
+      const bytes = Uint8Array.from(state.images);
+      const values = { ...state, images: new DataView(bytes.buffer) }, heard = {};
+      const model = { get: name => values[name], set(name, value) { values[name] = value; (heard[`change:${name}`] || []).forEach(f => f()); }, on(name, f) { (heard[name] ||= []).push(f); }, off() {}, save_changes() {} };
+      const lib = await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+      const done = lib.default.render({ model, el: document.querySelector("main") });
+      model.set("playing", true);
+      for (let i = 0; i < 600 && !(values.progress.rounds >= 5); i++) await new Promise(r => setTimeout(r, 100));
+      done();
+      return [location.protocol, values.progress.rounds];
+    }, [await page.evaluate(() => ({ ...state, weights: null, progress: {}, images: Array.from(new Uint8Array(state.images.buffer)) })), await (await fetch(`${job.url}trainer.js`)).text()]);
+    await folder.close();
   },
   async canvas(seat) {
     const { page, found, box, look, press, click } = seat, board = box.locator(".canvas-board");

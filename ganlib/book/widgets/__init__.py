@@ -1,10 +1,10 @@
 """Interactive figures that need no kernel: they work in Jupyter, in Colab and in the published page.
 
 `scrubber` leads through precomputed frames; it is made of core ipywidgets. The others bring a script of their own:
-`live` hands a trained generator to the reader's browser, `laboratory` is a GAN that trains there, `quiz` asks for a
-guess before the reveal, and `budget` sells what was measured. Four run translators: `pad` is painted on, `lamp` shows
-what a translation hides, `mix` slides between the weights of two networks, and `rub` fills in what one rubs out.
-`canvas` is a window on an endless texture, and `table` one to look things up in.
+`live` hands a trained generator to the reader's browser, `laboratory` and `trainer` are GANs that train there, `quiz`
+asks for a guess before the reveal, `budget` sells what was measured, and `table` is there to look things up in. Four
+run translators: `pad` is painted on, `lamp` shows what a translation hides, `mix` slides between the weights of two
+networks, and `rub` fills in what one rubs out. `canvas` is a window on an endless texture.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ganlib.book.widgets.pad import MOST_BRUSHES, Pad, pad
 from ganlib.book.widgets.quiz import MOST_ANSWERS, QUIZ_LIMIT, Question, Quiz, quiz
 from ganlib.book.widgets.rub import Rub, rub
 from ganlib.book.widgets.table import TABLE_LIMIT, Link, Table, table
+from ganlib.book.widgets.trainer import TRAINER_SIDE, Trainer, trainer
 from ganlib.book.widgets.translators import PICTURES_LIMIT
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "QUIZ_LIMIT",
     "SIDE_LIMIT",
     "TABLE_LIMIT",
+    "TRAINER_SIDE",
     "WEIGHTS_LIMIT",
     "Budget",
     "Canvas",
@@ -46,6 +48,7 @@ __all__ = [
     "Rub",
     "Scrubber",
     "Table",
+    "Trainer",
     "budget",
     "canvas",
     "hashed_noise",
@@ -59,4 +62,5 @@ __all__ = [
     "rub",
     "scrubber",
     "table",
+    "trainer",
 ]

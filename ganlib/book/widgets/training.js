@@ -121,7 +121,11 @@ export class Net {
       const { inputs, outputs, W, dW, db } = this.layers[l], given = this.values[l];
       this.gradients[l] = gradient;
       if (learns) {
-        for (let i = 0, p = 0; i < n; i++) for (let o = 0; o < outputs; o++, p++) db[o] += gradient[p];
+        for (let o = 0; o < outputs; o++) { // in double precision, where what should cancel does
+          let sum = 0;
+          for (let p = o; p < gradient.length; p += outputs) sum += gradient[p];
+          db[o] += sum;
+        }
         addProduct(dW, outputs, inputs, n, gradient, [1, outputs], given, [1, inputs]);
       }
       if (l === 0 && !wanted) return null;
