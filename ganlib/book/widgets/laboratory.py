@@ -62,6 +62,8 @@ def laboratory(
 
     It shows D as a heat map, samples of G and where D pushes them, and V against its upper bound −log 4 + 2 JS, both
     measured on a grid in a way that the widget explains. The same seed and the same steps give the same game.
+    A button copies the settings, and data drawn by mouse, finger or keys, for somebody else: in the published page as
+    a link to it, which opens with them, elsewhere as a line of Python.
 
     Args:
         data: "gaussians" (the two bumps of chapter 3), "gaussian", "own_line" (the reader draws), all on the line;
