@@ -190,6 +190,11 @@ def test_the_generator_comes_to_python(learnt: dict[str, Any]) -> None:
     assert abs(distances.quantile(0.5).item() - learnt["after"]) < 1e-3
     with pytest.raises(RuntimeError, match="nothing has trained yet"):
         trainer().generator()
+    arrived, numbers = trainer(), torch.tensor(learnt["weights"], dtype=torch.float32).numpy().tobytes()
+    arrived.set_state({"weights": memoryview(numbers)})  # as the page sends it
+    assert arrived.weights == numbers
+    with pytest.raises(traitlets.TraitError, match="weights must hold 107776 bytes or none, got 8"):
+        arrived.weights = numbers[:8]
 
 
 def test_what_it_starts_with() -> None:

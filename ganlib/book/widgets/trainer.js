@@ -134,7 +134,7 @@ function render({ model, el }) {
     status, make("div", { class: "trans-row trainer-settings", role: "group", "aria-label": "Settings" }, ...fields.map(field => field.label), make("label", {}, make("span", {}, "Seed"), seed))));
   const step = Math.floor(images.length / size / 16);
   tile(real, Float32Array.from({ length: 16 * size }, (_, p) => images[Math.floor(p / size) * step * size + p % size] / 127.5 - 1), shape);
-  model.set("playing", false);
+  if (model.get("playing")) set("playing", false); // nothing trains unasked
   hire();
   begin();
   draw();
