@@ -259,22 +259,22 @@ const play = {
     });
     await rows("in the book");
     found.links.push(...await box.getByRole("link").evaluateAll(all => all.map(link => [link.innerText, link.getAttribute("href")])));
-    found.ms = await page.evaluate(async () => { // of 250 rows, a letter
+    found.ms = await page.evaluate(() => { // of 250 rows, a letter: the shortest of several times
       const rows = Array.from({ length: 250 }, (_, i) => state.facts.rows[i % state.facts.rows.length]);
       const facts = { ...state.facts, rows }, el = document.createElement("div"), heard = [], times = [];
       document.body.append(el);
       const values = { facts, query: "", chosen: {}, order: ["old name", "ascending"] };
       lib.default.render({ model: { get: name => values[name], set() {}, save_changes() {}, on: (_, f) => heard.push(f), off() {} }, el });
-      for (const query of ["l", "lo", "los", "loss"]) {
+      window.requestAnimationFrame = f => { f(); return 0; }; // the work alone, not the wait for a frame
+      for (const query of ["", "l", "lo", "los", "loss", "", "w", "wa", "was", "wass", "", "e", "es", "est"]) {
         values.query = query;
         const start = performance.now();
         heard[0]();
-        await new Promise(requestAnimationFrame);
         void el.offsetHeight;
         times.push(performance.now() - start);
       }
       el.remove();
-      return Math.min(...times);
+      return Math.min(...times.filter(ms => ms > 0));
     });
   },
   async trainer(seat) {
@@ -282,8 +282,7 @@ const play = {
     const until = (test, given) => page.waitForFunction(test, given, { timeout: 120000 });
     const passed = more => page.evaluate(() => state.progress.rounds).then(rounds => until(least => state.progress.rounds >= least, rounds + more));
     const paused = async what => {
-      await until(() => !state.playing);
-      await page.waitForTimeout(1000);
+      await until(() => !state.playing && window.whole);
       await look(what);
       found.looks[what].weights = await page.evaluate(() => {
         const { buffer, byteOffset, byteLength } = state.weights;
@@ -291,6 +290,10 @@ const play = {
       });
     };
     await until(() => state.progress.rounds === 0);
+    await page.evaluate(() => { // the last report of a run has the weights
+      const { set } = window.model;
+      window.model.set = (name, value) => { if (["progress", "weights"].includes(name)) window.whole = name === "weights"; set(name, value); };
+    });
     await look("start");
     await start.focus();
     await page.keyboard.press("Enter");
