@@ -21,14 +21,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 import environment  # noqa: E402
 
-SCRIPT = ROOT / "ganlib" / "book" / "widgets" / "laboratory.js"
+SCRIPT = widgets.Laboratory._esm
 ROUNDS, BATCH = 20, 64
 RATES = {"rateD": 0.01, "rateG": 0.001}  # the widget's own
 
 
 def node(program: str, given: object = None) -> Any:
     """What a program returns that sees the script's parts as `lab` and the job as `given`."""
-    address = "data:text/javascript;base64," + base64.b64encode(SCRIPT.read_bytes()).decode()
+    address = "data:text/javascript;base64," + base64.b64encode(SCRIPT.encode()).decode()
     code = f"""
         import * as lab from "{address}";
         const given = {json.dumps(given)};
@@ -405,3 +405,56 @@ def test_wrong_input_is_met_at_the_door(arguments: dict[str, Any], message: str)
 def test_losses_are_those_of_the_library() -> None:
     titles = node("return Object.keys(lab.LOSSES);")
     assert tuple(titles) == widgets.LABORATORY_LOSSES and set(titles) <= losses.LOSSES.keys()
+
+
+# Settings to send.
+
+SENT = {"data": "ring", "loss": "rpgan", "k": 2, "r1": 0.1, "rateD": 0.01, "rateG": 0.001, "adam": True, "far": False}
+SENT |= {"speed": 5, "seed": 3, "bumps": None}
+DRAWN = SENT | {"data": "own_plane", "bumps": [[0.5, -1.25], [2, 0]]}
+
+
+def test_settings_come_back_as_they_were_sent() -> None:
+    presets, sent = widgets.laboratory().presets, [SENT, DRAWN, DRAWN | {"bumps": []}]
+    codes, back = node(
+        """
+        const codes = given.sent.map(lab.encode);
+        return [codes, codes.map(code => lab.decode(code, given.presets))];
+        """,
+        {"presets": presets, "sent": sent},
+    )
+    assert back == sent
+    assert all(code.replace("-", "").replace("_", "").isalnum() for code in codes), "a name that any page takes"
+
+
+WRONG: list[Any] = [
+    None,
+    3,
+    [],
+    {},
+    SENT | {"data": "toString"},
+    SENT | {"loss": "hinge"},
+    SENT | {"k": 0},
+    SENT | {"k": 1.5},
+    SENT | {"r1": -1},
+    SENT | {"rateD": "0.1"},
+    SENT | {"adam": 1},
+    SENT | {"speed": 1e9},
+    SENT | {"seed": None},
+    DRAWN | {"bumps": None},
+    DRAWN | {"bumps": [[1]]},
+    DRAWN | {"bumps": [[1, 1e9]]},
+    DRAWN | {"bumps": [[1, "2"]]},
+    DRAWN | {"bumps": [[0, 0]] * 301},
+]
+
+
+def test_settings_that_are_none_are_not_read() -> None:
+    read = node(
+        """
+        const texts = [...given.wrong.map(lab.encode), "", "x", "!!", "aGVsbG8"];
+        return texts.map(text => lab.decode(text, given.presets));
+        """,
+        {"presets": widgets.laboratory().presets, "wrong": WRONG},
+    )
+    assert read == [None] * (len(WRONG) + 4)

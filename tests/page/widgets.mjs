@@ -46,7 +46,7 @@ async function open(one) {
       pixels: [...document.querySelectorAll(".ganlib-trans canvas:not(.pad-tiles)")].map(c => [c.width, c.height, [...c.getContext("2d").getImageData(0, 0, c.width, c.height).data]]),
       named: [...document.querySelectorAll(".ganlib-trans [role=img]")].map(c => c.getAttribute("aria-label")),
       text: document.querySelector(".ganlib-trans").innerText, saved: state.saved || 0,
-      state: Object.fromEntries(["drawing", "z", "translator", "picture", "gain", "sigma", "two_levels", "alpha", "mask", "x", "y", "texture", "choice", "bought", "best_shown"].filter(k => k in state).map(k => [k, state[k]])),
+      state: Object.fromEntries(["drawing", "z", "translator", "picture", "gain", "sigma", "two_levels", "alpha", "mask", "x", "y", "texture", "choice", "bought", "best_shown", "query", "chosen", "order", "settings", "playing", "progress"].filter(k => k in state).map(k => [k, state[k]])),
     }));
   };
   const press = async (what, control, ...keys) => {
@@ -67,8 +67,8 @@ async function inspect({ page, found, box, settle }) {
   await page.setViewportSize({ width: 360, height: 800 });
   await settle();
   found.wide = await box.evaluate(b => [b, ...b.querySelectorAll("*")].filter(e => e.getBoundingClientRect().right > 360).map(e => e.outerHTML.slice(0, 100)));
-  found.small = await box.evaluate(b => [...b.querySelectorAll("button, input")].filter(e => e.offsetParent && e.offsetHeight < 16).length);
-  found.unshielded = await box.evaluate(b => [...b.querySelectorAll("button, input, [tabindex]")].filter(e => !e.dataset.lmSuppressShortcuts).length);
+  found.small = await box.evaluate(b => [...b.querySelectorAll("button, input, select")].filter(e => e.offsetParent && e.offsetHeight < 16).length);
+  found.unshielded = await box.evaluate(b => [...b.querySelectorAll("button, input, select, [tabindex]")].filter(e => !e.dataset.lmSuppressShortcuts).length);
   await page.evaluate(() => window.done());
   found.listening = await page.evaluate(() => window.listening());
   await page.close();
@@ -224,6 +224,147 @@ const play = {
     await look("from Python");
     await click("again", "Start again");
     await click("best again", "Show the best");
+  },
+  async table(seat) {
+    const { page, found, box, look, press, click } = seat, field = box.getByRole("searchbox", { name: "Search: Old names" });
+    const rows = async (what, ...act) => {
+      if (act.length) await act[0](what, ...act.slice(1)); else await look(what);
+      found.looks[what].rows = await box.getByRole("row").evaluateAll(all => all.slice(1).map(row => [...row.cells].map(cell => [...cell.children].map(part => part.innerText).join(", "))));
+      found.looks[what].sorts = await box.getByRole("columnheader").evaluateAll(all => all.map(head => head.ariaSort));
+      found.looks[what].count = await box.getByRole("status").textContent();
+    };
+    await rows("start");
+    await rows("typed", press, field, ..."SSE");
+    await rows("two words", press, field, "Space", ..."HINGE");
+    await rows("none", press, field, "x");
+    await rows("escape", press, field, "Escape");
+    await box.getByLabel("library").selectOption("vegans");
+    await rows("chosen");
+    const head = box.getByRole("button", { name: "year" });
+    await rows("up", press, head, "Enter");
+    await head.tap();
+    await rows("down");
+    await head.click();
+    await rows("unsorted");
+    await rows("all", click, "Show all");
+    await rows("letters", press, box.getByRole("button", { name: "old name" }), "Space");
+    await page.evaluate(() => { model.set("query", "loss"); model.set("chosen", { library: "TF-GAN" }); model.set("order", ["old name", "descending"]); });
+    await rows("from Python");
+    found.links = [await box.getByRole("link").count()];
+    await page.evaluate(() => { // as in a page of the built book
+      document.documentElement.dataset.content_root = "../";
+      window.done();
+      document.querySelector("main").replaceChildren();
+      window.done = lib.default.render({ model, el: document.querySelector("main") });
+    });
+    await rows("in the book");
+    found.links.push(...await box.getByRole("link").evaluateAll(all => all.map(link => [link.innerText, link.getAttribute("href")])));
+    found.ms = await page.evaluate(() => { // of 250 rows, a letter: the shortest of several times
+      const rows = Array.from({ length: 250 }, (_, i) => state.facts.rows[i % state.facts.rows.length]);
+      const facts = { ...state.facts, rows }, el = document.createElement("div"), heard = [], times = [];
+      document.body.append(el);
+      const values = { facts, query: "", chosen: {}, order: ["old name", "ascending"] };
+      lib.default.render({ model: { get: name => values[name], set() {}, save_changes() {}, on: (_, f) => heard.push(f), off() {} }, el });
+      window.requestAnimationFrame = f => { f(); return 0; }; // the work alone, not the wait for a frame
+      for (const query of ["", "l", "lo", "los", "loss", "", "w", "wa", "was", "wass", "", "e", "es", "est"]) {
+        values.query = query;
+        const start = performance.now();
+        heard[0]();
+        void el.offsetHeight;
+        times.push(performance.now() - start);
+      }
+      el.remove();
+      return Math.min(...times.filter(ms => ms > 0));
+    });
+  },
+  async trainer(seat) {
+    const { page, found, box, look, press } = seat, start = box.locator(".trainer-start");
+    const until = (test, given) => page.waitForFunction(test, given, { timeout: 120000 });
+    const passed = more => page.evaluate(() => state.progress.rounds).then(rounds => until(least => state.progress.rounds >= least, rounds + more));
+    const paused = async what => {
+      await until(() => !state.playing && window.whole);
+      await look(what);
+      found.looks[what].weights = await page.evaluate(() => {
+        const { buffer, byteOffset, byteLength } = state.weights;
+        return btoa(Array.from(new Uint8Array(buffer, byteOffset, byteLength), byte => String.fromCharCode(byte)).join(""));
+      });
+    };
+    await until(() => state.progress.rounds === 0);
+    await page.evaluate(() => { // the last report of a run has the weights
+      const { set } = window.model;
+      window.model.set = (name, value) => { if (["progress", "weights"].includes(name)) window.whole = name === "weights"; set(name, value); };
+    });
+    await look("start");
+    await start.focus();
+    await page.keyboard.press("Enter");
+    await passed(30);
+    found.running = await start.textContent();
+    await start.click();
+    await paused("paused");
+    await page.waitForTimeout(500);
+    await look("still");
+    await start.tap();
+    await passed(30);
+    await page.evaluate(() => model.set("playing", false)); // as a kernel does
+    await paused("from Python");
+    await press("loss", box.getByRole("combobox", { name: "Loss" }), "ArrowDown");
+    await box.getByRole("combobox", { name: "Learning rate of G" }).selectOption("0.001");
+    const seed = box.getByLabel("Seed");
+    await seed.fill("7");
+    await press("seed", seed, "Tab");
+    await page.evaluate(() => model.set("settings", { ...state.settings, r1: 0.3, batch: 32 }));
+    await look("settings from Python");
+    found.chosen = await box.getByRole("combobox").evaluateAll(all => all.map(one => one.selectedOptions[0]?.textContent));
+    await press("again", box.getByRole("button", { name: "Again from nothing" }), "Space");
+    await until(() => state.progress.rounds === 0);
+    await paused("again");
+    await start.click();
+    await passed(10);
+    await page.evaluate(() => { Object.defineProperty(document, "hidden", { value: true, configurable: true }); document.dispatchEvent(new Event("visibilitychange")); });
+    await paused("hidden");
+    await page.evaluate(() => { delete document.hidden; model.set("settings", { ...state.settings, rateG: 1e30, rateD: 1e30 }); model.set("playing", true); });
+    await until(() => document.querySelector(".trainer").innerText.includes("overflowed"));
+    await paused("overflown");
+    // The same steps as PyTorch, in this browser.
+    found.apart = await page.evaluate(async () => {
+      const { replay, ...job } = await (await fetch("./replay.json")).json(), code = `${state.engine}\n${replay}\nexport { replay, ImageGame };`;
+      const engine = await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+      return engine.replay(job, engine.ImageGame);
+    });
+    // Where no worker may start; in both ways in which browsers say so.
+    const anew = () => page.evaluate(() => { window.done(); document.querySelector("main").replaceChildren(); window.done = lib.default.render({ model, el: document.querySelector("main") }); });
+    found.refused = [];
+    for (const late of [false, true]) {
+      await page.evaluate(late => {
+        window.Right ||= window.Worker;
+        window.Worker = class { constructor() { if (!late) throw new Error("not here"); setTimeout(() => this.onerror(new Event("error", { cancelable: true }))); } postMessage() {} terminate() {} };
+      }, late);
+      await anew();
+      await page.waitForTimeout(200);
+      await start.focus();
+      await page.keyboard.press("Enter");
+      await page.waitForTimeout(200);
+      found.refused.push([await box.getByRole("status").textContent(), await start.getAttribute("aria-disabled"), await page.evaluate(() => state.playing)]);
+    }
+    await page.evaluate(() => { window.Worker = window.Right; model.set("settings", { ...state.settings, rateG: 0.003, rateD: 0.003, r1: 0 }); });
+    await anew();
+    await until(() => state.progress.rounds === 0);
+    // A page that was opened from a folder.
+    const folder = await browser.newPage();
+    folder.on("pageerror", e => found.troubles.push(String(e)));
+    await folder.goto(await page.evaluate(async () => (await (await fetch("./replay.json")).json()).file));
+    found.folder = await folder.evaluate(async ([state, code]) => {
+      const bytes = Uint8Array.from(state.images);
+      const values = { ...state, images: new DataView(bytes.buffer) }, heard = {};
+      const model = { get: name => values[name], set(name, value) { values[name] = value; (heard[`change:${name}`] || []).forEach(f => f()); }, on(name, f) { (heard[name] ||= []).push(f); }, off() {}, save_changes() {} };
+      const lib = await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+      const done = lib.default.render({ model, el: document.querySelector("main") });
+      model.set("playing", true);
+      for (let i = 0; i < 600 && !(values.progress.rounds >= 5); i++) await new Promise(r => setTimeout(r, 100));
+      done();
+      return [location.protocol, values.progress.rounds];
+    }, [await page.evaluate(() => ({ ...state, weights: null, progress: {}, images: Array.from(new Uint8Array(state.images.buffer)) })), await (await fetch(`${job.url}trainer.js`)).text()]);
+    await folder.close();
   },
   async canvas(seat) {
     const { page, found, box, look, press, click } = seat, board = box.locator(".canvas-board");

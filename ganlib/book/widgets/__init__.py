@@ -1,10 +1,10 @@
 """Interactive figures that need no kernel: they work in Jupyter, in Colab and in the published page.
 
 `scrubber` leads through precomputed frames; it is made of core ipywidgets. The others bring a script of their own:
-`live` hands a trained generator to the reader's browser, `laboratory` is a GAN that trains there, `quiz` asks for a
-guess before the reveal, and `budget` sells what was measured. Four run translators: `pad` is painted on, `lamp` shows
-what a translation hides, `mix` slides between the weights of two networks, and `rub` fills in what one rubs out.
-`canvas` is a window on an endless texture.
+`live` hands a trained generator to the reader's browser, `laboratory` and `trainer` are GANs that train there, `quiz`
+asks for a guess before the reveal, `budget` sells what was measured, and `table` is there to look things up in. Four
+run translators: `pad` is painted on, `lamp` shows what a translation hides, `mix` slides between the weights of two
+networks, and `rub` fills in what one rubs out. `canvas` is a window on an endless texture.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from ganlib.book.widgets.network import SIDE_LIMIT, WEIGHTS_LIMIT
 from ganlib.book.widgets.pad import MOST_BRUSHES, Pad, pad
 from ganlib.book.widgets.quiz import MOST_ANSWERS, QUIZ_LIMIT, Question, Quiz, quiz
 from ganlib.book.widgets.rub import Rub, rub
+from ganlib.book.widgets.table import TABLE_LIMIT, Link, Table, table
+from ganlib.book.widgets.trainer import TRAINER_SIDE, Trainer, trainer
 from ganlib.book.widgets.translators import PICTURES_LIMIT
 
 __all__ = [
@@ -30,11 +32,14 @@ __all__ = [
     "PICTURES_LIMIT",
     "QUIZ_LIMIT",
     "SIDE_LIMIT",
+    "TABLE_LIMIT",
+    "TRAINER_SIDE",
     "WEIGHTS_LIMIT",
     "Budget",
     "Canvas",
     "Laboratory",
     "Lamp",
+    "Link",
     "Live",
     "Mix",
     "Pad",
@@ -42,6 +47,8 @@ __all__ = [
     "Quiz",
     "Rub",
     "Scrubber",
+    "Table",
+    "Trainer",
     "budget",
     "canvas",
     "hashed_noise",
@@ -54,4 +61,6 @@ __all__ = [
     "quiz",
     "rub",
     "scrubber",
+    "table",
+    "trainer",
 ]

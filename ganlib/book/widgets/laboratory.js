@@ -1,38 +1,8 @@
-// A GAN that trains in the page: two perceptrons, their gradients by hand, Adam, and pictures. No library, no kernel.
-// In order: random numbers, data, networks, the game, measuring, drawing, controls. The first five know nothing of the
-// page, so that they can be run and compared with PyTorch elsewhere.
+// A GAN that trains in the page, on the line or in the plane: the engine is training.js, which stands before it.
+// In order: data, the game, measuring, settings to send, drawing, controls. The first four know nothing of the page, so
+// that they can be run and compared with PyTorch elsewhere.
 
-// --- random numbers
-
-/** Numbers that a seed repeats: mulberry32, and Box and Muller's way to normal ones. */
-export class Random {
-  constructor(seed) {
-    this.state = seed >>> 0;
-    this.spare = null;
-  }
-  uniform() {
-    this.state = (this.state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(this.state ^ (this.state >>> 15), this.state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  }
-  normal() {
-    let value = this.spare;
-    this.spare = null;
-    if (value === null) {
-      const radius = Math.sqrt(-2 * Math.log(1 - this.uniform())), angle = 2 * Math.PI * this.uniform();
-      value = radius * Math.cos(angle);
-      this.spare = radius * Math.sin(angle);
-    }
-    return value;
-  }
-  normals(n) {
-    return Float64Array.from({ length: n }, () => this.normal());
-  }
-}
-
-const softplus = t => Math.max(t, 0) + Math.log1p(Math.exp(-Math.abs(t)));
-const sigmoid = t => (t >= 0 ? 1 / (1 + Math.exp(-t)) : Math.exp(t) / (1 + Math.exp(t)));
+// --- data
 
 /** The standard normal distribution function (Abramowitz and Stegun 26.2.17, wrong by less than 1e-7). */
 export function normalBelow(t) {
@@ -55,8 +25,6 @@ export function quantiles(n) {
   });
 }
 
-// --- data
-
 /** A mixture of round Gaussians: centres [[x], …] or [[x, y], …], and for each a weight and a standard deviation. */
 export class Mixture {
   constructor({ dim, centres, weights, stds }) {
@@ -73,213 +41,23 @@ export class Mixture {
   }
 }
 
-// --- networks
-
-const SLOPE = 0.2; // of LeakyReLU
-
-/** A perceptron with LeakyReLU between its layers. Batches are flat arrays, one row of numbers after the other. */
-export class Net {
-  /** First weights and biases as PyTorch draws them: uniform within ±1/√(inputs of the layer). */
-  constructor(sizes, random) {
-    this.layers = sizes.slice(1).map((outputs, l) => {
-      const inputs = sizes[l], bound = 1 / Math.sqrt(inputs);
-      const draw = n => Float64Array.from({ length: n }, () => bound * (2 * random.uniform() - 1));
-      const W = draw(outputs * inputs), b = draw(outputs);
-      return { inputs, outputs, W, b, dW: new Float64Array(W.length), db: new Float64Array(outputs) };
-    });
-  }
-
-  /** [values, gradient] of each weight matrix and bias, in PyTorch's order. */
-  parameters() {
-    return this.layers.flatMap(({ W, b, dW, db }) => [[W, dW], [b, db]]);
-  }
-  zeroGradients() {
-    for (const [, gradient] of this.parameters()) gradient.fill(0);
-  }
-
-  /** Outputs of n inputs; what each layer was given and gave is kept for `backward`. */
-  forward(x, n) {
-    this.n = n;
-    this.values = [x];
-    this.layers.forEach(({ inputs, outputs, W, b }, l) => {
-      const given = this.values[l], slope = l === this.layers.length - 1 ? 1 : SLOPE;
-      const made = new Float64Array(n * outputs);
-      for (let i = 0; i < n; i++) {
-        for (let o = 0; o < outputs; o++) {
-          let sum = b[o];
-          for (let j = 0; j < inputs; j++) sum += W[o * inputs + j] * given[i * inputs + j];
-          made[i * outputs + o] = sum > 0 ? sum : slope * sum;
-        }
-      }
-      this.values.push(made);
-    });
-    return this.values.at(-1);
-  }
-
-  /** Gradient by the inputs, from the gradient by the outputs of the last `forward`; adds to dW, db if `learns`. */
-  backward(gradient, learns) {
-    const { n } = this;
-    this.gradients = []; // by each layer's sums, before LeakyReLU
-    for (let l = this.layers.length - 1; l >= 0; l--) {
-      const { inputs, outputs, W, dW, db } = this.layers[l], given = this.values[l];
-      const below = new Float64Array(n * inputs);
-      for (let i = 0; i < n; i++) {
-        for (let o = 0; o < outputs; o++) {
-          const g = gradient[i * outputs + o];
-          for (let j = 0; j < inputs; j++) below[i * inputs + j] += g * W[o * inputs + j];
-          if (!learns) continue;
-          db[o] += g;
-          for (let j = 0; j < inputs; j++) dW[o * inputs + j] += g * given[i * inputs + j];
-        }
-      }
-      if (l > 0) for (let i = 0; i < below.length; i++) if (given[i] <= 0) below[i] *= SLOPE;
-      this.gradients[l] = gradient;
-      gradient = below;
-    }
-    return gradient;
-  }
-
-  /**
-   * The second-order term. `backward(1, …)` gave g, the slope of the output at each input; for something that depends
-   * on g, with gradient t by it, this adds the gradient by the weights. LeakyReLU's own slopes s are constant nearly
-   * everywhere, so g = W₁ᵀ s₁ W₂ᵀ s₂ … is a product of the weights, and each factor's gradient is the outer product of
-   * what comes from above (kept by `backward`) and t carried up from below. Biases do not occur in g.
-   */
-  addSlopeGradients(t) {
-    this.layers.forEach(({ inputs, outputs, W, dW }, l) => {
-      const above = this.gradients[l], made = this.values[l + 1], last = l === this.layers.length - 1;
-      const carried = new Float64Array(this.n * outputs);
-      for (let i = 0; i < this.n; i++) {
-        for (let o = 0; o < outputs; o++) {
-          const g = above[i * outputs + o];
-          let sum = 0;
-          for (let j = 0; j < inputs; j++) {
-            dW[o * inputs + j] += g * t[i * inputs + j];
-            sum += W[o * inputs + j] * t[i * inputs + j];
-          }
-          carried[i * outputs + o] = last || made[i * outputs + o] > 0 ? sum : SLOPE * sum;
-        }
-      }
-      t = carried;
-    });
-  }
-}
-
-/** Adam as in PyTorch (Kingma and Ba 2015), or plain gradient descent. */
-export class Optimiser {
-  constructor(net) {
-    Object.assign(this, { net, steps: 0 });
-    this.moments = net.parameters().map(([values]) => [new Float64Array(values.length), new Float64Array(values.length)]);
-  }
-  step(rate, adam) {
-    const beta1 = 0.5, beta2 = 0.999;
-    this.steps += 1;
-    const first = 1 - beta1 ** this.steps, second = Math.sqrt(1 - beta2 ** this.steps);
-    this.net.parameters().forEach(([values, gradient], p) => {
-      const [m, v] = this.moments[p];
-      for (let i = 0; i < values.length; i++) {
-        m[i] += (1 - beta1) * (gradient[i] - m[i]);
-        v[i] = beta2 * v[i] + (1 - beta2) * gradient[i] ** 2;
-        values[i] -= rate * (adam ? m[i] / first / (Math.sqrt(v[i]) / second + 1e-8) : gradient[i]);
-      }
-    });
-  }
-}
-
 // --- the game
-
-const crossEntropy = (r, f) => [softplus(-r) + softplus(f), -sigmoid(-r), sigmoid(f)];
-
-/**
- * What each player minimises, for the outputs r on a real and f on a generated sample. D: [loss, its slope in r, in f];
- * G: [loss, its slope in f].
- */
-export const LOSSES = {
-  minimax: {
-    title: "minimax (saturating)",
-    D: crossEntropy,
-    G: (r, f) => [-softplus(f), -sigmoid(f)],
-  },
-  non_saturating: {
-    title: "non-saturating",
-    D: crossEntropy,
-    G: (r, f) => [softplus(-f), -sigmoid(-f)],
-  },
-  least_squares: {
-    title: "least squares",
-    D: (r, f) => [((r - 1) ** 2 + f ** 2) / 2, r - 1, f],
-    G: (r, f) => [(f - 1) ** 2 / 2, f - 1],
-  },
-  rpgan: {
-    title: "RpGAN (best with R1)",
-    D: (r, f) => [softplus(f - r), -sigmoid(f - r), sigmoid(f - r)],
-    G: (r, f) => [softplus(r - f), -sigmoid(r - f)],
-  },
-};
 
 const WIDTH = 32, BATCH = 64;
 
-/** Both players, and their steps. `settings`: {loss, k, rateD, rateG, r1, adam}, which may change at any time. */
-export class Game {
+/** Two perceptrons on a mixture. `settings`: {loss, k, rateD, rateG, r1, adam}, which may change at any time. */
+export class Game extends Match {
   constructor(data, settings, seed, start = 0) {
     const random = new Random(seed);
-    Object.assign(this, { data, settings, random, updatesD: 0, updatesG: 0, lossD: NaN, lossG: NaN });
-    this.G = new Net([data.dim, WIDTH, WIDTH, data.dim], random);
-    this.D = new Net([data.dim, WIDTH, WIDTH, 1], random);
-    this.G.layers.at(-1).b[0] += start;
-    this.optimiserG = new Optimiser(this.G);
-    this.optimiserD = new Optimiser(this.D);
+    const G = new Net([data.dim, WIDTH, WIDTH, data.dim], random), D = new Net([data.dim, WIDTH, WIDTH, 1], random);
+    G.layers.at(-1).b[0] += start;
+    super(G, D, settings, [0.5, 0.999]);
+    Object.assign(this, { data, random });
   }
 
   /** A batch of data and one of latent vectors. */
   draw() {
     return { x: this.data.sample(BATCH, this.random), z: this.random.normals(BATCH * this.data.dim) };
-  }
-
-  stepD({ x, z } = this.draw()) {
-    const { D, G, settings } = this, n = z.length / this.data.dim, both = new Float64Array(2 * x.length);
-    both.set(x);
-    both.set(G.forward(z, n), x.length);
-    const outputs = D.forward(both, 2 * n), gradient = new Float64Array(2 * n);
-    let loss = 0;
-    for (let i = 0; i < n; i++) {
-      const [value, byReal, byFake] = LOSSES[settings.loss].D(outputs[i], outputs[n + i]);
-      loss += value / n;
-      gradient[i] = byReal / n;
-      gradient[n + i] = byFake / n;
-    }
-    D.zeroGradients();
-    D.backward(gradient, true);
-    if (settings.r1 > 0) { // γ/2 · mean ‖slope of D's output at the reals‖²
-      D.forward(x, n);
-      const slopes = D.backward(new Float64Array(n).fill(1), false);
-      for (const slope of slopes) loss += settings.r1 / 2 * slope ** 2 / n;
-      D.addSlopeGradients(slopes.map(slope => settings.r1 / n * slope));
-    }
-    this.optimiserD.step(settings.rateD, settings.adam);
-    this.lossD = loss;
-    this.updatesD += 1;
-  }
-
-  stepG({ x, z } = this.draw()) {
-    const { D, G, settings } = this, n = z.length / this.data.dim;
-    const real = D.forward(x, n), fake = D.forward(G.forward(z, n), n), gradient = new Float64Array(n);
-    let loss = 0;
-    for (let i = 0; i < n; i++) {
-      const [value, byFake] = LOSSES[settings.loss].G(real[i], fake[i]);
-      loss += value / n;
-      gradient[i] = byFake / n;
-    }
-    G.zeroGradients();
-    G.backward(D.backward(gradient, false), true);
-    this.optimiserG.step(settings.rateG, settings.adam);
-    this.lossG = loss;
-    this.updatesG += 1;
-  }
-
-  stepBoth() {
-    for (let turn = 0; turn < this.settings.k; turn++) this.stepD();
-    this.stepG();
   }
 
   /** Where D pushes each of these samples of G: minus the gradient of G's loss by the sample. */
@@ -378,6 +156,35 @@ export function measure(game, ruler, p) {
     if (half > 0) off += half * Math.abs(sigmoid(d[b]) - p[b] / (2 * half));
   }
   return { p, q, d: d.map(sigmoid), value, js, bound: 2 * js - Math.log(4), off, outside };
+}
+
+// --- settings to send
+
+const MOST_BUMPS = 300;
+
+/** Settings as a text of letters that an address may hold after its #. */
+export const encode = settings => btoa(JSON.stringify(settings)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+
+/** The settings of such a text, or null if it holds any that this laboratory does not know. */
+export function decode(text, presets) {
+  let read;
+  try { read = JSON.parse(atob(text.replaceAll("-", "+").replaceAll("_", "/"))); } catch { return null; }
+  const within = (value, least, most) => Number.isFinite(value) && value >= least && value <= most;
+  const bounds = { r1: [0, 100], rateD: [0, 10], rateG: [0, 10], k: [1, 100], speed: [1, 1000], seed: [0, 2 ** 31] };
+  const right = read && Object.hasOwn(presets, read.data) && Object.hasOwn(LOSSES, read.loss)
+    && Object.entries(bounds).every(([name, [least, most]]) => within(read[name], least, most))
+    && ["k", "speed", "seed"].every(name => Number.isInteger(read[name])) && ["adam", "far"].every(name => typeof read[name] === "boolean");
+  if (!right) return null;
+  const { dim, extent, own } = presets[read.data], { bumps } = read, place = v => within(v, -10 * extent, 10 * extent);
+  const drawn = Array.isArray(bumps) && bumps.length <= MOST_BUMPS && bumps.every(at => Array.isArray(at) && at.length === dim && at.every(place));
+  return own ? (drawn ? read : null) : { ...read, bumps: null };
+}
+
+/** The same as a line of Python. */
+export function python({ data, loss, k, r1, rateD, rateG, adam, far, seed, bumps }, presets) {
+  const mixture = bumps?.length && `toys.Mixture([1 / ${bumps.length}] * ${bumps.length}, ${JSON.stringify(bumps)}, ${presets[data].std})`;
+  const more = [...(adam ? [] : ["gradient descent"]), ...(far ? ["G starts far to the right"] : [])].join(", ");
+  return `widgets.laboratory(${mixture || (data === "given" ? "data" : `"${data}"`)}, "${loss}", turns=${k}, lr=(${rateG}, ${rateD}), r1=${r1}, seed=${seed})${more && `  # ${more}`}`;
 }
 
 // --- drawing
@@ -531,16 +338,46 @@ const RATES = [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.
 const SHOWN = 150, ARROWS = 40;
 const fixed = value => value.toFixed(3).replace("-0.000", "0.000").replace("-", "−");
 
+/**
+ * A laboratory, anew whenever an address with settings for it is opened. `place` names it in the addresses of this page:
+ * what it starts with, and which of those that start alike it is.
+ */
 function render({ model, el }) {
-  const presets = model.get("presets"), given = model.get("start");
+  const presets = model.get("presets"), given = model.get("start"), taken = window.ganlibLaboratories ||= new Set();
+  const start = { data: given.data, loss: given.loss, k: given.turns, r1: given.r1, rateD: given.lr[1], rateG: given.lr[0], adam: true, far: false, speed: 1, seed: given.seed };
+  const kind = [...JSON.stringify([given, presets.given])].reduce((sum, letter) => Math.imul(sum ^ letter.codePointAt(0), 16777619) >>> 0, 2166136261).toString(36);
+  let number = 0;
+  while (taken.has(`${kind}-${number}`)) number += 1;
+  const place = `${kind}-${number}`, opening = `#laboratory-${place}-`;
+  taken.add(place);
+  const asked = () => location.hash.startsWith(opening);
+  const open = () => {
+    const sent = asked() ? decode(location.hash.slice(opening.length), presets) : null;
+    const end = play(el, presets, sent ?? start, opening, asked() && !sent);
+    if (sent) requestAnimationFrame(() => el.scrollIntoView({ block: "nearest" }));
+    return end;
+  };
+  let end = open();
+  const again = () => {
+    if (!asked()) return;
+    end();
+    el.replaceChildren();
+    end = open();
+  };
+  window.addEventListener("hashchange", again);
+  return () => { end(); taken.delete(place); window.removeEventListener("hashchange", again); };
+}
+
+function play(el, presets, start, opening, refused) {
   const mixtures = Object.fromEntries(Object.entries(presets).map(([name, preset]) => [name, new Mixture(structuredClone(preset))]));
-  const settings = { loss: given.loss, k: given.turns, rateD: given.lr[1], rateG: given.lr[0], r1: given.r1, adam: true };
-  let name = given.data, seed = given.seed, speed = 1, far = false;
+  for (const [name, { own }] of Object.entries(presets)) if (own) mixtures[name].weights.fill(1); // bumps weigh alike
+  if (start.bumps) Object.assign(mixtures[start.data], { centres: structuredClone(start.bumps), weights: start.bumps.map(() => 1), stds: start.bumps.map(() => presets[start.data].std) });
+  const { loss, k, rateD, rateG, r1, adam } = start, settings = { loss, k, rateD, rateG, r1, adam };
+  let { data: name, seed, speed, far } = start, at = [0, 0];
   let data, game, ruler, p, real, latents, history, queue = [], frame = 0, shown = 0, spoken = 0, speaking = 0;
 
   const root = element("div", { className: "ganlib-laboratory" });
   const picture = element("canvas", {}), curves = element("canvas", {});
-  picture.setAttribute("role", "img");
   curves.setAttribute("role", "img");
   const numbers = element("dl"), status = element("p", { className: "unseen" }), hint = element("p", { className: "hint" });
   status.setAttribute("role", "status");
@@ -561,6 +398,12 @@ function render({ model, el }) {
     heightField.hidden = data.dim === 1;
     bestKey.hidden = data.dim === 2;
     picture.classList.toggle("own", Boolean(preset.own));
+    for (const [fact, value] of [["tabindex", 0], ["role", "application"], ["aria-roledescription", "drawing pad"]]) {
+      if (preset.own) picture.setAttribute(fact, value);
+      else picture.removeAttribute(fact);
+    }
+    if (!preset.own) picture.setAttribute("role", "img");
+    at = [0, 0];
     how.textContent = explain(ruler);
     show();
   }
@@ -588,6 +431,7 @@ function render({ model, el }) {
     if (data.dim === 1) paint(picture, 0.72, (pen, w, h) => paintLine(pen, w, h, state, color));
     else paint(picture, 1, (pen, w, h) => paintPlane(pen, w, h, state, color));
     paint(curves, 0.55, (pen, w, h) => paintValues(pen, w, h, history, color));
+    if (presets[name].own && document.activeElement === picture && picture.matches(":focus-visible")) mark();
     hint.textContent = !data.centres.length ? "There is no data yet: draw some."
       : Number.isFinite(seen.value) ? "" : "The weights have overflowed: reset, and take smaller learning rates.";
   }
@@ -599,8 +443,8 @@ function render({ model, el }) {
       spoken = performance.now();
       const { value, bound } = history.at(-1);
       const stands = `${game.updatesD} steps of D, ${game.updatesG} of G. V is ${value.toFixed(2)}, minus log 4 plus 2 JS is ${bound.toFixed(2)}.`;
-      if (root.contains(document.activeElement)) status.textContent = stands;
-      picture.setAttribute("aria-label", `D as a heat map over the ${data.dim === 1 ? "line" : "plane"}, data, samples of G and arrows. ${stands}`);
+      if (root.contains(document.activeElement) && document.activeElement !== picture) status.textContent = stands; // there it says where the keys are
+      picture.setAttribute("aria-label", `${presets[name].own ? "Arrow keys move, space adds a bump, u takes one back. " : ""}D as a heat map over the ${data.dim === 1 ? "line" : "plane"}, data, samples of G and arrows. ${stands}`);
       curves.setAttribute("aria-label", `V and its upper bound, minus log 4 plus 2 JS, over the updates. ${stands}`);
     }, delay);
   }
@@ -640,14 +484,45 @@ function render({ model, el }) {
     speak(700);
   }
 
-  // Data of the reader's own: drawn with a finger or a mouse, or typed.
+  // Data of the reader's own: drawn with a finger, a mouse or keys, or typed.
 
   function add(centre) {
-    data.centres.push(centre);
+    if (data.centres.length === MOST_BUMPS) return;
+    data.centres.push(centre.map(v => Math.round(100 * v) / 100)); // as it is sent
     data.weights.push(1);
     data.stds.push(presets[name].std);
     redraw();
   }
+  function undo() {
+    for (const list of [data.centres, data.weights, data.stds]) list.pop();
+    if (!data.centres.length) stop();
+    redraw();
+  }
+
+  /** Where the keys are: a cross. */
+  function mark() {
+    const pen = picture.getContext("2d"), { clientWidth: width, clientHeight: height } = picture, { extent, dim } = ruler;
+    const x = (at[0] + extent) / 2 / extent * width, y = dim === 2 ? (extent - at[1]) / 2 / extent * height : height - 55;
+    for (const [ink, thick] of [["#fff", 5], ["#000", 2]]) for (const [u, v] of [[9, 0], [0, 9]]) polyline(pen, [[x - u, y - v], [x + u, y + v]], ink, thick);
+  }
+  picture.onkeydown = event => {
+    const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }, { extent, dim } = ruler;
+    if (!presets[name].own || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (moves[event.key]) {
+      at = at.map((v, i) => Math.max(-extent, Math.min(extent, v + (i < dim ? moves[event.key][i] * extent / 20 : 0))));
+      show();
+      status.textContent = at.slice(0, dim).map((v, i) => `${"xy"[i]} ${v.toFixed(2)}`).join(", ");
+    } else if (event.key === " " || event.key === "Enter") {
+      add(at.slice(0, dim));
+      status.textContent = `a bump more: ${data.centres.length}`;
+    } else if (event.key === "u") {
+      undo();
+      status.textContent = `a bump less: ${data.centres.length}`;
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  picture.onfocus = picture.onblur = () => show();
 
   function redraw() {
     p = ruler.masses(data);
@@ -662,7 +537,7 @@ function render({ model, el }) {
     const y = (1 - (event.clientY - box.top) / box.height * 2) * extent;
     const before = event.type === "pointermove" && data.centres.at(-1);
     if (before && Math.hypot(x - before[0], dim === 2 ? y - before[1] : 0) < extent / 25) return;
-    if (data.centres.length < 300) add(dim === 2 ? [x, y] : [x]);
+    add(dim === 2 ? [x, y] : [x]);
   }
   picture.onpointerdown = picture.onpointermove = touched;
 
@@ -673,11 +548,11 @@ function render({ model, el }) {
   const run = button("Run", () => (queue.at(-1)?.times === Infinity ? stop() : take("stepBoth", Infinity)));
   const steps = element("div", { className: "steps" },
     button("Step D", () => take("stepD", speed)), button("Step G", () => take("stepG", speed)),
-    button("Step both", () => take("stepBoth", speed)), run, button("Reset", reset));
+    button("Step both", () => take("stepBoth", speed)), run, button("Reset", reset), button("", copy));
   const widthField = number("x", { value: 0, step: 0.1 }), heightField = number("y", { value: 0, step: 0.1 });
   const typed = () => [widthField, heightField].slice(0, data.dim).map(field => Number(field.querySelector("input").value));
-  const own = element("fieldset", {}, element("legend", {}, "Draw in the picture, or type"), widthField, heightField,
-    button("Add a bump", () => add(typed())),
+  const own = element("fieldset", {}, element("legend", {}, "Draw in the picture (keys: arrows, space, u takes back), or type"), widthField, heightField,
+    button("Add a bump", () => add(typed())), button("Take back", undo),
     button("Clear", () => { stop(); Object.assign(data, { centres: [], weights: [], stds: [] }); redraw(); }));
   const change = key => value => { settings[key] = value; show(); };
   const seedField = number("Seed", { value: seed, min: 0, step: 1 });
@@ -694,10 +569,28 @@ function render({ model, el }) {
     slider("R1, weight γ:", [0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10], settings.r1, change("r1")),
     slider("Learning rate of D:", RATES, settings.rateD, change("rateD")),
     slider("Learning rate of G:", RATES, settings.rateG, change("rateG")),
-    select("Optimiser", { adam: "Adam", descent: "gradient descent" }, "adam", value => { settings.adam = value === "adam"; }),
-    select("G starts", { near: "in the middle", far: "far to the right" }, "near", value => { far = value === "far"; reset(); }),
+    select("Optimiser", { adam: "Adam", descent: "gradient descent" }, settings.adam ? "adam" : "descent", value => { settings.adam = value === "adam"; }),
+    select("G starts", { near: "in the middle", far: "far to the right" }, far ? "far" : "near", value => { far = value === "far"; reset(); }),
     slider("Steps at a time:", [1, 2, 5, 10, 20, 50, 100], speed, value => { speed = value; }),
     seedField);
+
+  // The settings as they stand, for somebody else: in the book as an address, elsewhere, where there is none, as Python.
+  const inBook = document.documentElement.dataset.content_root !== undefined, copier = steps.lastChild;
+  copier.textContent = inBook ? "Copy link" : "Copy settings";
+  const sent = element("input", { type: "text", readOnly: true, ariaLabel: inBook ? "Link to these settings" : "These settings in Python" });
+  const sending = element("p", { className: "sending", hidden: true }, sent), copied = element("span", {});
+  copied.setAttribute("aria-live", "polite");
+  sending.append(copied);
+  async function copy() {
+    const all = { data: name, ...settings, far, speed, seed, bumps: presets[name].own ? data.centres : null };
+    sent.value = inBook ? `${location.href.split("#")[0]}${opening}${encode(all)}` : python(all, presets);
+    sending.hidden = sent.hidden = false;
+    let done = true;
+    try { await navigator.clipboard.writeText(sent.value); } catch { done = false; }
+    if (!done) sent.select();
+    copied.textContent = done ? "Copied." : "This browser keeps the clipboard closed: copy the text by hand.";
+  }
+
   const key = (kind, text) => element("span", { className: `key-${kind}` }, text);
   const bestKey = key("best", "D*");
   const legend = element("p", { className: "legend" }, key("data", "data, p_d"), key("model", "samples of G, p_g"),
@@ -707,9 +600,14 @@ function render({ model, el }) {
   root.append(
     element("div", { className: "views" }, element("div", {}, element("div", { className: "view" }, picture), legend),
       element("div", {}, element("div", { className: "view" }, curves), legend2, numbers, hint)),
-    steps, own, controls, element("details", {}, element("summary", {}, "How it is computed"), how), status);
+    steps, sending, own, controls, element("details", {}, element("summary", {}, "How it is computed"), how), status);
   el.append(root);
   reset();
+  if (refused) {
+    sending.hidden = false;
+    sent.hidden = true;
+    copied.textContent = "The address holds settings that this laboratory does not know; it starts with its own.";
+  }
 
   let width = 0;
   const sized = new ResizeObserver(() => {

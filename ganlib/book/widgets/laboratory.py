@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
 from ganlib import _check, toys
+from ganlib.book.widgets.network import script
 
 LABORATORY_LOSSES = ("minimax", "non_saturating", "least_squares", "rpgan")
 """The losses that the laboratory plays, by their names in `losses.LOSSES`."""
@@ -41,8 +41,8 @@ class Laboratory(anywidget.AnyWidget):
         start: the data, the loss and the settings that the controls begin with.
     """
 
-    _esm = Path(__file__).with_name("laboratory.js")
-    _css = Path(__file__).with_name("laboratory.css")
+    _esm = script("training.js", "laboratory.js")
+    _css = script("laboratory.css")
     presets = traitlets.Dict().tag(sync=True)
     start = traitlets.Dict().tag(sync=True)
 
@@ -62,6 +62,8 @@ def laboratory(
 
     It shows D as a heat map, samples of G and where D pushes them, and V against its upper bound −log 4 + 2 JS, both
     measured on a grid in a way that the widget explains. The same seed and the same steps give the same game.
+    A button copies the settings, and data drawn by mouse, finger or keys, for somebody else: in the published page as
+    a link to it, which opens with them, elsewhere as a line of Python.
 
     Args:
         data: "gaussians" (the two bumps of chapter 3), "gaussian", "own_line" (the reader draws), all on the line;
