@@ -367,7 +367,7 @@ def weighted(loss: str, alpha: float) -> Loss:
     discriminator becomes α p_d / (α p_d + (1 - α) p_g) and V at it -H(α) + JS_α(p_d, p_g): at equilibrium D is α and
     the discriminator's loss H(α) (natural logarithms). At α = 1/2 both losses are half the unweighted ones.
 
-    First built in chapter 4.
+    First built in chapter 5.
 
     Args:
         loss: "minimax" or "non_saturating".
