@@ -295,6 +295,7 @@ class Incomplete:
                 edges = torch.where(known, x, reach)
                 given = edges.amin(0) if what == "low" else edges.amax(0)
             _check.shape(what, given, f"({x.shape[1]},)", isinstance(given, Tensor) and given.shape == x.shape[1:])
+            _check.all_finite(what, given)
             object.__setattr__(self, what, given)
         object.__setattr__(self, "x", x)
         object.__setattr__(self, "columns", columns)
@@ -309,6 +310,12 @@ class Incomplete:
     def known(self) -> Tensor:
         """Which entries are known, bool (N, D)."""
         return ~self.x.isnan()
+
+    @property
+    def scale(self) -> dict[str, list[Any]]:
+        """What the columns are called, and what is scaled to 0 and to 1 of each, as plain JSON: columns, low, high."""
+        assert self.low is not None and self.high is not None
+        return {"columns": list(self.columns), "low": self.low.tolist(), "high": self.high.tolist()}
 
     @property
     def _units(self) -> tuple[Tensor, Tensor]:
