@@ -752,7 +752,8 @@ class Game:
         if "inputs" in self._takes:
             drawn = self.source.draw(1, torch.Generator())
             shape = tuple((drawn.real if drawn.inputs is None else drawn.inputs).shape[1:])
-        return Generator(net, self.prior, self._takes, self._classes, part, self._noise, encoder, shape, self.device)
+        held = (net, self.prior, self._takes, self._classes, part, self._noise, encoder, shape)
+        return Generator(*held, self.source.scale, self.device)
 
     def sample(self, n: int, labels: Any = None, *, seed: int = 0, averaged: bool = True) -> Tensor:
         """n samples on the CPU, from the averaged generator (or the current one) in evaluation mode. A game that

@@ -75,6 +75,7 @@ class Generator:
         noise: whether Dropout stays on, as the noise of pix2pix.
         encoder: the network that finds the z of a sample, or None.
         shape: of one input, where it translates.
+        scale: of the table with holes that it learned from, `data.Incomplete.scale`, or None.
 
     Raises:
         ValueError: part is none of the network's.
@@ -88,6 +89,7 @@ class Generator:
     noise: bool = False
     encoder: nn.Module | None = None
     shape: tuple[int, ...] = ()
+    scale: dict[str, list[Any]] | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def __post_init__(self) -> None:
@@ -233,6 +235,7 @@ class Generator:
             "part": self.part,
             "noise": self.noise,
             "shape": list(self.shape),
+            "scale": self.scale,
         }
 
     @property
@@ -306,6 +309,7 @@ def load(
             part or found["part"],
             found["noise"],
             shape=tuple(found["shape"]),
+            scale=found.get("scale"),  # not in older files
             device=compute.place(device),
         )
     except (KeyError, TypeError) as error:

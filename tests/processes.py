@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ganlib import Batch, Game, Player, distributed, games, nets, penalties
+from ganlib import Batch, Game, Player, data, distributed, games, nets, penalties
 
 STEPS = 20
 
@@ -43,6 +43,12 @@ class Maker(nn.Module):
 
 def points() -> Tensor:
     return torch.randn(200, 2, generator=torch.Generator().manual_seed(1)).cumsum(1)
+
+
+def holed() -> data.Incomplete:
+    """A table of which the rows know unequally much."""
+    missing = torch.rand(200, 2, generator=torch.Generator().manual_seed(2)) < 0.3
+    return data.Incomplete(torch.where(missing, torch.nan, points()))
 
 
 def perceptrons(**options: object) -> tuple[nn.Module, nn.Module]:
@@ -212,6 +218,10 @@ CASES: dict[str, Callable[[], Game]] = {
     "own_in_parts": lambda: own(nets.MLPDiscriminator(width=8), accumulate=2),
     "hinge_that_gathers": lambda: hinge(gathers=True),
     "own_that_gathers": lambda: own(Spread(gathers=True)),
+    "holes": lambda: games.gain(nets.Imputer(2, 16, 1.0), nets.MaskDiscriminator(2, 16), holed(), alpha=10.0, batch=32),
+    "holes_unhinted": lambda: games.gain(
+        nets.Imputer(2, 16), nets.MaskDiscriminator(2, 16), holed(), hint_rate=None, unhinted=True, batch=32
+    ),
     "codes": lambda: games.info_gan(
         nets.MLPGenerator(latent=4, width=16),
         nets.TwoHeaded(nets.MLPDiscriminator(width=16), 3),

@@ -156,6 +156,7 @@ def test_a_table_with_holes_is_scaled_by_what_is_known_of_it() -> None:
     assert table.known.tolist() == [[True, False], [True, True], [False, True]]
     assert table.inputs.tolist() == [[0, 0, 1, 0], [1, 0, 1, 1], [0, 0, 0, 1]]  # b is constant: its range is taken as 1
     other = table.like([[5.0, nan]])
+    assert other.scale == table.scale == {"columns": ["a", "b"], "low": [1, 5], "high": [3, 5]}
     assert other.inputs.tolist() == [[2, 0, 1, 0]]  # in the scale of the table that was learned from
     assert other.completed(torch.tensor([[9.0, 0.5]])).tolist() == [[5.0, 5.5]]
     real, inputs = table.draw_pair(8, RNG)
@@ -175,6 +176,7 @@ def test_a_table_with_holes_is_scaled_by_what_is_known_of_it() -> None:
         ([[math.nan, 1.0]], {}, "of column number 0 nothing is known"),
         ([[1.0, 2.0]], {"columns": ("a",)}, "columns must name the 2 columns of x, got 1 names"),
         ([[1.0, 2.0]], {"low": torch.zeros(3)}, r"low must have shape \(2,\), got \(3,\)"),
+        ([[1.0, 2.0]], {"high": torch.tensor([1.0, math.nan])}, "high must be finite, got NaN or infinity"),
     ],
 )
 def test_what_is_no_table_with_holes_is_refused(x: Any, more: dict[str, Any], words: str) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from ganlib import data, games, nets
+import ganlib
+from ganlib import checkpoint, data, games, nets
 
 NAN = math.nan
 
@@ -38,6 +41,35 @@ def test_impute_keeps_what_is_known_and_fills_the_rest_in_its_units():
     assert torch.equal(filled, games.impute(game.snapshot(), held))
     few = held.like([[NAN, NAN, 100.0]])
     assert games.impute(game, few).shape == (1, 3)
+
+
+def test_rows_are_filled_in_the_scale_that_was_learned_whatever_their_table_has(tmp_path: Path):
+    """A few rows alone have another least and largest value than the table that was learned from."""
+    held = table()
+    game = gain(held)
+    game.play(20, progress=False)
+    game.save(tmp_path)
+    rows = held.x[:20]
+    wanted = games.impute(game, held.like(rows))
+    made = {
+        "game": game,
+        "snapshot": game.snapshot(),
+        "run": ganlib.load(tmp_path, device=game.device),
+        "file": ganlib.load(game.snapshot().save(tmp_path / "alone"), device=game.device),
+    }
+    for name, one in made.items():
+        assert torch.equal(games.impute(one, data.Incomplete(rows)), wanted), name
+    older = replace(made["file"], scale=None)
+    with pytest.raises(ValueError, match="made must have learned from a table with holes"):
+        games.impute(older, data.Incomplete(rows))
+
+
+def test_a_run_does_not_go_on_in_another_scale(tmp_path: Path):
+    gain(table()).save(tmp_path)
+    other = gain(replace(table(), high=torch.tensor([10.0, 50.0, 200.0])))
+    with pytest.raises(checkpoint.CheckpointError, match=r"saved under other settings: scale\.high was \["):
+        other.resume(tmp_path, elsewhere=True)
+    assert gain(table()).resume(tmp_path).step == 0
 
 
 def test_how_much_draws_differ_is_decided_by_the_noise():
@@ -85,11 +117,17 @@ def test_impute_refuses_what_is_no_table_and_other_games():
     game = gain(table())
     with pytest.raises(TypeError, match="table must be a data.Incomplete, got Tensor"):
         games.impute(game, torch.rand(2, 3))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"inputs must have shape \(N, 6\), got \(1, 4\)"):
+    with pytest.raises(ValueError, match="table must have the 3 columns that were learned, got 2"):
         games.impute(game, data.Incomplete([[1.0, 2.0]]))
+    with pytest.raises(TypeError, match="made must be a game of gain or its snapshot, got Imputer"):
+        games.impute(game.generator, table())
     other = games.gan(nets.MLPGenerator(2, 3), nets.MLPDiscriminator(3), torch.rand(9, 3))
-    with pytest.raises(ValueError, match="makes its samples from latents alone"):
+    with pytest.raises(ValueError, match=r"made must have learned from a table with holes, .*got <Generator MLPGen"):
         games.impute(other, table())
+    named = gain(replace(table(), columns=("a", "b", "c")))
+    assert games.impute(named, table()).isfinite().all()
+    with pytest.raises(ValueError, match="the columns that were learned, in order: 'b', got 'c'"):
+        games.impute(named, replace(table(), columns=("a", "c", "b")))
 
 
 def test_ambient_gan_makes_whole_samples_of_damaged_ones():

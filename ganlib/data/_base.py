@@ -295,6 +295,8 @@ class Incomplete:
                 edges = torch.where(known, x, reach)
                 given = edges.amin(0) if what == "low" else edges.amax(0)
             _check.shape(what, given, f"({x.shape[1]},)", isinstance(given, Tensor) and given.shape == x.shape[1:])
+            if (~given.isfinite()).any():
+                raise ValueError(f"{what} must be finite, got NaN or infinity")
             object.__setattr__(self, what, given)
         object.__setattr__(self, "x", x)
         object.__setattr__(self, "columns", columns)
@@ -311,6 +313,12 @@ class Incomplete:
         return ~self.x.isnan()
 
     @property
+    def scale(self) -> dict[str, list[Any]]:
+        """What the columns are called, and what is scaled to 0 and to 1 of each, as plain JSON: columns, low, high."""
+        assert self.low is not None and self.high is not None
+        return {"columns": list(self.columns), "low": self.low.tolist(), "high": self.high.tolist()}
+
+    @property
     def _units(self) -> tuple[Tensor, Tensor]:
         """What is scaled to 0, and the range that is scaled to [0, 1]; that of a constant column is 1."""
         assert self.low is not None and self.high is not None
@@ -319,8 +327,11 @@ class Incomplete:
     @property
     def inputs(self) -> Tensor:
         """What a generator is shown: scaled rows with 0 in the holes, and beside them their masks, (N, 2D)."""
+        return self._shown(self.x)
+
+    def _shown(self, x: Tensor) -> Tensor:
         low, width = self._units
-        return torch.cat([((self.x - low) / width).nan_to_num(0.0), self.known.float()], 1)
+        return torch.cat([((x - low) / width).nan_to_num(0.0), (~x.isnan()).float()], 1)
 
     def like(self, x: Any) -> Incomplete:
         """Other rows of the same columns, in this table's scale."""
@@ -346,7 +357,7 @@ class Incomplete:
         Raises:
             TypeError, ValueError: n is not a whole number of at least 1, or there is no generator.
         """
-        chosen = replace(self, x=self.x[draw_index(len(self), n, rng).to(self.x.device)]).inputs
+        chosen = self._shown(self.x[draw_index(len(self), n, rng).to(self.x.device)])
         return chosen.chunk(2, 1)[0], chosen
 
 

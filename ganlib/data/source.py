@@ -68,6 +68,7 @@ class Feed:
         classes: names of the classes, empty where there are none or nobody says; see `count_classes`.
         exact: whether a batch follows from rng alone, so that a run that is resumed sees what it would have seen.
         paired: whether input i belongs to real i; None where there are no inputs.
+        scale: of a table with holes, `Incomplete.scale`; None of other data.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Feed:
     classes: tuple[str, ...] = ()
     exact: bool = True
     paired: bool | None = None
+    scale: dict[str, list[Any]] | None = None
     _labels: Callable[[], Tensor] | None = None
 
     def count_classes(self) -> int | None:
@@ -209,7 +211,8 @@ def source(data: Any, device: torch.device | str = "cpu", dtype: torch.dtype = t
             real, inputs = pairs.draw_pair(n, rng)
             return real, None, inputs
 
-        return feed(named, size, draw_pairs, paired=getattr(data, "paired", True))
+        scale = data.scale if isinstance(data, Incomplete) else None
+        return feed(named, size, draw_pairs, paired=getattr(data, "paired", True), scale=scale)
     if callable(getattr(data, "draw", None)):
         moved = data.to(device) if hasattr(data, "to") else data
         size = len(data) if hasattr(data, "__len__") else getattr(data, "size", None)

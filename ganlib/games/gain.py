@@ -7,13 +7,14 @@ them, as `data.Incomplete` draws them.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, Unpack
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import _check
+from .. import _check, distributed
 from .._check import finite
 from ..data import Incomplete
 from ..engine import Batch, Game
@@ -95,7 +96,9 @@ def gain(
         return told * known + (1 - told) * hint, 1 - told if unhinted else torch.ones_like(known)
 
     def mean(terms: Tensor, counts: Tensor) -> Tensor:
-        return (terms * counts).sum() / counts.sum().clamp(min=1)
+        """Over the entries that count, of all processes: each one's own mean is of another number of entries."""
+        total = distributed.global_mean(counts.sum())
+        return (terms * counts).sum() / total.where(total > 0, 1)
 
     def discriminator_loss(batch: Batch) -> Tensor:
         with torch.no_grad():
@@ -117,7 +120,7 @@ def gain(
         "discriminator": table.judging(discriminator, discriminator_loss, adversary, turns),
         "generator": table.making(generator, generator_loss),
     }
-    settings = {"alpha": str(alpha), "hint": hint, "hint_rate": hint_rate, "unhinted": unhinted}
+    settings = {"alpha": str(alpha), "hint": hint, "hint_rate": hint_rate, "unhinted": unhinted, "scale": data.scale}
     game = table.game("gain", players, data, settings, takes=["inputs", "z"])
 
     def look(batch: Batch) -> None:
@@ -130,15 +133,31 @@ def gain(
 def impute(made: Game | Generator, table: Incomplete, *, seed: int = 0) -> Tensor:
     """The rows of a table with their holes filled, (N, D) float32 on the CPU, in its units. First built in chapter 18.
 
+    They are shown to the generator in the scale of the table that it learned from, whatever scale this one has.
+
     Args:
-        made: a game of `gain`, or its `snapshot()`.
-        table: with the scale of the one that the game learned from, `learned.like(rows)`.
+        made: a game of `gain`, its `snapshot()`, or what `ganlib.load` made of one that was saved.
+        table: of the same columns, in the same units.
         seed: another seed draws other values, as far as the generator's noise has an effect.
 
     Raises:
-        TypeError: no table with holes.
-        ValueError: a game of another kind, or a table of other columns.
+        TypeError: no table with holes, or no game and no generator.
+        ValueError: a generator that learned from no such table, or a table of other columns.
     """
     if not isinstance(table, Incomplete):
         raise TypeError(f"table must be a data.Incomplete, got {type(table).__name__}")
-    return table.completed(made.translate(table.inputs, seed=seed))
+    learned = made.snapshot() if isinstance(made, Game) else made
+    if not isinstance(learned, Generator):
+        raise TypeError(f"made must be a game of gain or its snapshot, got {type(made).__name__}")
+    if learned.scale is None:
+        raise ValueError(
+            f"made must have learned from a table with holes, data.Incomplete, got {learned}, which has not"
+        )
+    names, low, high = (learned.scale[key] for key in ("columns", "low", "high"))
+    if table.x.shape[1] != len(low):
+        raise ValueError(f"table must have the {len(low)} columns that were learned, got {table.x.shape[1]}")
+    for known_as, called in zip(names, table.columns, strict=False):  # one of them may have no names
+        if known_as != called:
+            raise ValueError(f"table must have the columns that were learned, in order: {known_as!r}, got {called!r}")
+    scaled = replace(table, low=table.x.new_tensor(low), high=table.x.new_tensor(high)).to("cpu")
+    return scaled.completed(learned.translate(scaled.inputs, seed=seed))
