@@ -211,6 +211,20 @@ def test_wasserstein1_1d_equals_the_integral_of_exact_distribution_functions() -
     assert float(dv.wasserstein1_1d(P, Q, *LIMITS)) == pytest.approx(integral(gap), abs=1e-6)
 
 
+def test_a_change_of_units_is_seen_by_wasserstein_alone() -> None:
+    """y = sinh x divides both densities by one factor, which cancels in their ratio (chapter 2)."""
+    bells = [toys.gaussian(-1.0, 0.5), toys.gaussian(1.0, 0.8)]
+
+    def stretched(bell: toys.Mixture) -> Any:
+        return lambda y: bell.log_prob(torch.asinh(y)).exp() / (1 + y**2).sqrt()
+
+    in_y = [stretched(bell) for bell in bells]
+    for divergence in (dv.kl_1d, dv.js_1d, dv.total_variation_1d):
+        before = float(divergence(*bells, -16, 16))
+        assert float(divergence(*in_y, -400, 400, points=100_001)) == pytest.approx(before, abs=1e-4)
+    assert dv.wasserstein1_1d(*in_y, -400, 400, points=100_001) > 1.3 * dv.wasserstein1_1d(*bells, -16, 16)
+
+
 def test_entropy_1d_equals_adaptive_quadrature() -> None:
     expected = -integral(lambda x: pdf(P, x) * math.log(pdf(P, x)))
     assert float(dv.entropy_1d(P, *LIMITS)) == pytest.approx(expected, abs=1e-9)
