@@ -141,19 +141,19 @@ RULES = (
           lambda g: g("missing") > 0.3),
     _Rule("missing modes", "missing", "above", 0.35,
           "{value:.0%} of the data lies where hardly a sample comes", VARIETY, 7,
-          lambda g: g("missing") <= 0.7),
+          lambda g: g("spread") > 0.3 and g("missing") <= 0.7),
     # Healthy: above 1, for samples are smoother than the data. Copies: below 0.1.
     _Rule("copies the training data", "copying", "below", 0.5,
           "the nearest training sample, beside the fifth nearest, is {value:.2g} times as far as from new real samples",
           "more data, augmentation, a smaller generator", 13),
-    # Healthy: 0.9 to 1.6.
-    _Rule("label ignored", "label_effect", "below", 0.1,
+    # Healthy: above 0.4, soon.
+    _Rule("label ignored", "label_effect", "below", 0.2,
           "another label changes a sample {value:.2g} times as much as another z",
           "a projection discriminator, the label in more layers of the generator", 12),
-    # Healthy: above 0.55.
-    _Rule("labels mixed up", "label_match", "below", 0.2,
+    # Healthy: above 0.5, where labels have come to matter.
+    _Rule("labels mixed up", "label_match", "below", 0.1,
           "samples are nearest to the class asked for {value:.2g} times as often, beyond chance, as real ones",
-          "to see that D is shown the labels that belong to its samples", 12, lambda g: g("label_effect") > 0.1),
+          "to see that D is shown the labels that belong to its samples", 12, lambda g: g("label_effect") > 0.5),
     # Healthy: 0.75 to 1.
     _Rule("noise ignored", "noise_effect", "below", 0.1,
           "samples of a class differ {value:.2g} times as much as real ones",

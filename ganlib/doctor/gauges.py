@@ -51,8 +51,8 @@ GAUGES: dict[str, str] = {
 }
 """What each gauge of a `Report` measures, and after the colon where it stands in a healthy game."""
 
-EARLY = 150
-"""Rounds before which samples, and who is ahead, say nothing of a game: healthy ones looked broken after 100."""
+EARLY = 300
+"""Rounds before which samples, and who is ahead, say nothing of a game: healthy ones looked broken after 160."""
 LATELY = 50
 """Rounds whose losses are looked at."""
 OF_SAMPLES = (None, "gan", "conditional_gan", "clustered_gan", "ac_gan", "info_gan", "eb_gan")
