@@ -14,8 +14,8 @@ from typing import Any
 
 from .._check import positive_int
 from ..engine import Game
-from .findings import Finding, findings
 from .gauges import GAUGES, Examination
+from .rules import Finding, findings
 
 __all__ = ["GAUGES", "Finding", "Report", "diagnose", "examine"]
 
