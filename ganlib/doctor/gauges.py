@@ -231,7 +231,7 @@ class Examination:
         few = min(len(train), len(held))
         told, spread = _told_apart(train[:few], held[:few])[0], _spread(held, train)
         if told > 0.7 or not 0.8 < spread < 1.25:  # by chance 0.5 +- 0.07 and 1 +- 0.1, of 30 samples
-            return f"held-out samples are others: neighbours tell {told:.0%} of them, they lie {spread:.2g} times as far apart"
+            return f"held-out samples are others: neighbours tell {told:.0%}, they lie {spread:.2g} times as far apart"
         return ""
 
     def _clusters(self, x: Tensor) -> Tensor:

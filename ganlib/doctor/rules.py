@@ -137,7 +137,7 @@ RULES = (
           "{value:.0%} of the data lies where hardly a sample comes", VARIETY, 7),
     # By chance 0.04 in the plane and less in more dimensions; smooth samples lie nearer to one another than real ones.
     _Rule("mode collapse", "duplicates", "above", 0.6,
-          "{value:.0%} of the samples have a twin, within a quarter of the distance that real neighbours have", VARIETY, 7),
+          "{value:.0%} of the samples have a twin within a quarter of the distance of real neighbours", VARIETY, 7),
     _Rule("missing modes", "missing", "above", 0.45,
           "{value:.0%} of the data lies where hardly a sample comes", f"more rounds; then {VARIETY}", 7,
           lambda g: g("spread") > 0.3 and g("missing") <= 0.7 and g("duplicates") <= 0.6),
