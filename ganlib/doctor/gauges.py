@@ -385,15 +385,19 @@ def _nearness(x: Tensor, everything: Tensor) -> float:
 def _snap(real: Tensor) -> Callable[[Tensor], Tensor] | None:
     """Moves values on to the nearest that the data take, in columns where these repeat; None where they do not."""
     columns = real.flatten(1).T.contiguous()
-    few = {k: values for k, column in enumerate(columns) if len(values := column.unique()) <= len(column) / 4}
+    found = [(k, values) for k, column in enumerate(columns) if len(values := column.unique()) <= len(column) / 4]
+    if not found:
+        return None
+    which = torch.tensor([k for k, _ in found], device=real.device)
+    values = nn.utils.rnn.pad_sequence([v for _, v in found], batch_first=True, padding_value=math.inf)
+    between = (values[:, 1:] + values[:, :-1]) / 2
 
     def snapped(x: Tensor) -> Tensor:
         moved = x.flatten(1).T.contiguous()
-        for k, values in few.items():
-            moved[k] = values[torch.bucketize(moved[k], (values[1:] + values[:-1]) / 2)]
+        moved[which] = values.gather(1, torch.searchsorted(between, moved[which]))
         return moved.T.reshape(x.shape)
 
-    return snapped if few else None
+    return snapped
 
 
 def _peak(x: Tensor) -> float:
