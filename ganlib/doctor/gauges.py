@@ -157,8 +157,11 @@ class Examination:
             g[f"loss.{name}"] = last.mean().item()
             if len(last) == LATELY:
                 g[f"swing.{name}"] = ((last.max() - last.min()) / last.abs().mean().clamp(min=1e-12)).item()
-        level = self.loss.at_equilibrium[0] if self.loss is not None and self.judges else 0.0
-        if level > 0 and game.step >= EARLY:
+        as_named = self.loss is not None and self.loss.name == game.settings.get(
+            "loss"
+        )  # no margin or share of its own
+        level = self.loss.at_equilibrium[0] if self.loss is not None and as_named else 0.0
+        if level > 0 and self.judges and game.step >= EARLY:
             g["lead"] = torch.tensor(history["discriminator"][-LATELY:]).median().item() / level
         for key in ("frechet", "fid", "kid", "distance"):
             seen = [w[key] for w in history.watched if isinstance(w.get(key), int | float)]
