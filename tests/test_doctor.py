@@ -230,6 +230,7 @@ BROKEN: dict[str, tuple[str, Callable[[], Game], int]] = {
     "no label": ("label ignored", lambda: deaf(1), ROUNDS),
     "no noise": ("noise ignored", lambda: deaf(0), ROUNDS),
     "no running statistics": ("batch statistics", lambda: images(track_running_stats=False), SOON),
+    "statistics that stay": ("batch statistics", lambda: images(momentum=0.0), SOON),
     "a comb": ("checkerboard", jagged, ROUNDS),
     "pixels of z": ("only noise", lambda: play_for((Noise(), images().discriminator), Images(DIGITS.floats)), ROUNDS),
 }

@@ -35,6 +35,7 @@ GAUGES: dict[str, str] = {
     "squashed": "share of what D says that lies in [0, 1], unless that is around 0: 0; after a sigmoid 1",
     "slope": "mean slope of D at generated samples: 1 under a gradient penalty",
     "snapped": "separation_train, once generated values are moved on to the few that the data take: the same",
+    "momentum": "least momentum of BatchNorm's running statistics: 0.1",
     "at_rest": "change of samples from training to evaluation mode, in deviations of the data: near 0",
     "alone": "change, in evaluation mode, of a sample made alone, likewise: 0",
     "spread": "median distance of two generated samples over that of two real ones: 1",
@@ -155,12 +156,10 @@ class Examination:
             last = torch.tensor(history[name][-LATELY:], dtype=torch.float64)
             self._note(f"the losses of the {name}", last)
             g[f"loss.{name}"] = last.mean().item()
-            if len(last) == LATELY:
+            if len(last) == LATELY and last.any():  # at 0 a hinge is satisfied
                 g[f"swing.{name}"] = ((last.max() - last.min()) / last.abs().mean().clamp(min=1e-12)).item()
-        as_named = self.loss is not None and self.loss.name == game.settings.get(
-            "loss"
-        )  # no margin or share of its own
-        level = self.loss.at_equilibrium[0] if self.loss is not None and as_named else 0.0
+        usual = losses.LOSSES.get(str(game.settings.get("loss")))  # no margin or share of its own
+        level = 0.0 if usual is None or usual.name == "ragan_hinge" else usual.at_equilibrium[0]  # whose D rests at 0
         if level > 0 and self.judges and game.step >= EARLY:
             g["lead"] = torch.tensor(history["discriminator"][-LATELY:]).median().item() / level
         for key in ("frechet", "fid", "kid", "distance"):
@@ -246,8 +245,11 @@ class Examination:
 
     def _batch_norm(self) -> None:
         game = self.game
-        if not any(isinstance(layer, _BatchNorm) for layer in game.generator.modules()):
+        layers = [layer for layer in game.generator.modules() if isinstance(layer, _BatchNorm)]
+        if not layers:
             return
+        if kept := [layer.momentum for layer in layers if layer.track_running_stats and layer.momentum is not None]:
+            self.gauges["momentum"] = min(kept)
         with torch.no_grad(), game.rehearsing(game.generating) as batch:
             played = self._make(batch)
             with at_rest(game.generator):
