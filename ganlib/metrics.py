@@ -381,7 +381,7 @@ def sliced_wasserstein(a: Tensor, b: Tensor, projections: int = 256, order: int 
 def energy_distance(a: Tensor, b: Tensor) -> float:
     """The energy distance 2 E|a − b| − E|a − a'| − E|b − b'|, the last two over pairs of different samples.
 
-    First built in chapter 25.
+    First used in chapter 25.
 
     0 for equal distributions and only for them, where the means exist; its square root is a metric between
     distributions. No kernel has a width to choose. Unbiased, so that samples of one distribution also give values
