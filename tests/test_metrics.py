@@ -204,6 +204,44 @@ def test_nearest_refuses() -> None:
         metrics.nearest(reals, reals, k=5)
 
 
+# Energy distance.
+
+
+def test_energy_distance_against_its_formula_pair_by_pair_and_scipys() -> None:
+    a, b = torch.randn(9, 3, generator=rng(1)).double(), torch.randn(7, 3, generator=rng(2)).double() + 1
+
+    def mean(x: torch.Tensor, y: torch.Tensor, skip: bool) -> float:
+        pairs = [(x[i] - y[j]).norm().item() for i in range(len(x)) for j in range(len(y)) if not (skip and i == j)]
+        return sum(pairs) / len(pairs)
+
+    expected = 2 * mean(a, b, False) - mean(a, a, True) - mean(b, b, True)
+    assert metrics.energy_distance(a, b) == pytest.approx(expected, rel=1e-9)
+    assert metrics.energy_distance(a.view(9, 1, 1, 3), b.view(7, 1, 1, 3)) == pytest.approx(expected, rel=1e-9)
+    x, y = torch.randn(4000, 1, generator=rng(3)).double(), 2 * torch.randn(3000, 1, generator=rng(4)).double()
+    theirs = scipy.stats.energy_distance(x[:, 0].numpy(), y[:, 0].numpy()) ** 2  # of the samples: biased by 1/n
+    assert metrics.energy_distance(x, y) == pytest.approx(theirs, abs=2e-3)
+
+
+def test_energy_distance_is_unbiased_and_sees_a_shift() -> None:
+    values = [metrics.energy_distance(*torch.randn(2, 200, 2, generator=rng(seed))) for seed in range(40)]
+    assert abs(np.mean(values)) < 4 * np.std(values, ddof=1) / 40**0.5 and min(values) < 0
+    a, b = torch.randn(2, 200, 2, generator=rng(1))
+    assert metrics.energy_distance(a, b + 2) > 1
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [
+        (torch.zeros(1, 2), torch.zeros(5, 2), r"a must have shape \(N, …\) with N ≥ 2"),
+        (torch.zeros(5, 2), torch.zeros(5, 3), r"b must have shape \(M, 2\) like a"),
+        (torch.full((5, 2), math.nan), torch.zeros(5, 2), "a must"),
+    ],
+)
+def test_energy_distance_refuses(a: torch.Tensor, b: torch.Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        metrics.energy_distance(a, b)
+
+
 # Kernel distance.
 
 
