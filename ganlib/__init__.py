@@ -4,9 +4,10 @@ A GAN is a game: players, the networks each one moves, and what each wants to mi
 (`Game`), and a new GAN is two or three short loss functions (`games`). It draws from any data (`data.source`) and
 leaves a `Generator`, which `load` brings back without game or data. The other modules are the parts (`nets`, `losses`,
 `penalties`, `augment`, `schedule`), the ground they stand on (`divergences`, `toys`, `compute`, `distributed`), the
-judges (`metrics`, `features`, `compare`) and the pictures (`plot`). `recipes` knows settings that work for a data set,
-`run` keeps the folder of one that is trained and `reference` what it is judged by, `checkpoint` saves and resumes,
-`export` writes ONNX. What only the book needs is in `book`: `claim`, `results`, `widgets`.
+judges (`metrics`, `features`, `compare`), the one who says what is wrong (`doctor`, `diagnose`) and the pictures
+(`plot`). `recipes` knows settings that work for a data set, `run` keeps the folder of one that is trained and
+`reference` what it is judged by, `checkpoint` saves and resumes, `export` writes ONNX. What only the book needs is in
+`book`: `claim`, `results`, `widgets`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import importlib
 from typing import Any
 
 from .book.claims import claim
+from .doctor import diagnose
 from .engine import Batch, Game, NonFiniteLoss, Player
 from .generator import Generator, load
 
@@ -30,6 +32,7 @@ _MODULES = (
     "data",
     "distributed",
     "divergences",
+    "doctor",
     "engine",
     "export",
     "features",
@@ -46,7 +49,18 @@ _MODULES = (
     "schedule",
     "toys",
 )
-__all__ = ["Batch", "Game", "Generator", "NonFiniteLoss", "Player", "__version__", "claim", "load", *_MODULES]
+__all__ = [
+    "Batch",
+    "Game",
+    "Generator",
+    "NonFiniteLoss",
+    "Player",
+    "__version__",
+    "claim",
+    "diagnose",
+    "load",
+    *_MODULES,
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The command line: `ganlib train`, `sample`, `translate`, `evaluate` and `export` (the same as `python -m ganlib …`).
+"""The command line: `ganlib train`, `sample`, `translate`, `evaluate`, `doctor`, `export` (or `python -m ganlib …`).
 
 Exit codes: 0 done; 1 it failed; 2 bad input, nothing was changed; 130 and 143 interrupted by Ctrl-C or SIGTERM, with
 the run kept for `--resume`.
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from . import __version__, augment, checkpoint, compute, data, features, history, recipes, toys
+from . import __version__, augment, checkpoint, compute, data, doctor, features, history, recipes, toys
 from . import translate as translating
 from ._check import finite, positive_int
 from .distributed import world
@@ -33,7 +33,7 @@ from .games import GAMES
 from .generator import Generator, spread_labels
 from .losses import LOSSES
 from .recipes import Settings
-from .reference import Reference
+from .reference import Reference, held_out
 from .run import Record, Run, RunError, as_bytes, picture, png, sheet, translations, write
 
 MEASURE_EVERY = 500
@@ -61,6 +61,11 @@ TRANSLATE = """Writes what the run makes of each picture as NAME.png. It needs t
 Runs of cycle_gan, star_gan, sr_gan and esr_gan take each picture at its own size (sr_gan and esr_gan enlarge it, and so
 take what is small already); those of pix2pix and bicycle_gan the middle square of each, at the size they were trained
 at. Pictures are read as for training: turned by their EXIF orientation, on white where they are transparent."""
+
+
+DOCTOR = """Prints what is wrong with a run, causes before consequences, with the number that says so and what to try;
+or "nothing found". Then what was measured, each number with what it is and where it stands in a healthy game, and what
+could not be judged. Reads the data again, and changes nothing."""
 
 
 class BadInput(ValueError):
@@ -250,6 +255,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--data", help="with --features, where the run's data are now, if they have moved")
     evaluate.set_defaults(command=_evaluate)
+
+    ill = commands.add_parser("doctor", help="say what is wrong with a run, and what to try", description=DOCTOR)
+    ill.add_argument("run", type=_path, metavar="RUN", help="folder of a run that `ganlib train` made")
+    ill.add_argument("--data", type=_path, metavar="DATA", help="where the run's data are now, if they have moved")
+    ill.set_defaults(command=_doctor)
 
     export = commands.add_parser("export", help="write a run's averaged generator as an ONNX model")
     _add_run(export)
@@ -655,6 +665,24 @@ def _evaluate(options: argparse.Namespace) -> int:
         run.write_json("metrics.json", {**judged, "others": others} if others else judged)
     except OSError as error:
         print(f"ganlib evaluate: metrics.json could not be written: {error}", file=sys.stderr)
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    run = Run(Path(options.run))
+    stored, settings = run.stored(), run.settings()
+    settings.data = options.data or settings.data
+    game = _refused(recipes.build, settings, precision=stored.get("precision"))
+    _must_be_its_data(run, game.data)
+    if not (run.folder / "last.safetensors").exists():
+        raise BadInput(f"{run.folder} holds no checkpoint yet: train it first")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of numbers that may differ in their last digits here
+        _refused(game.resume, run.folder, elsewhere=True)
+    unseen = None if game.source.size is None else held_out(settings)
+    print(f"{stored['game']} on {_line(stored['data'])}, round {game.step}")
+    for line in str(doctor.examine(game, unseen)).splitlines():
+        print(_line(line))
     return 0
 
 

@@ -667,6 +667,25 @@ class Game:
         ):
             yield
 
+    @contextmanager
+    def rehearsing(self, player: str) -> Iterator[Batch]:
+        """The batch of the coming turn of `player`, within which networks compute as in it; afterwards buffers, modes
+        and torch's generators are as before, and the turn is still to come."""
+        batch = self.draw(player)
+        modes = [(part, part.training) for p in self.players.values() for part in p.net.modules()]
+        buffers = [b for module in self._modules() for b in module.buffers()]
+        kept = [b.clone() for b in buffers]
+        try:
+            for other in self.players.values():
+                _train(other.net)
+            with self._drawing(batch):
+                yield batch
+        finally:
+            for part, training in modes:
+                part.training = training
+            for buffer, before in zip(buffers, kept, strict=True):
+                buffer.data.copy_(before)
+
     def _must_be_finite(self, player: str, what: str, number: float, batch: Batch) -> None:
         if math.isfinite(number):
             return

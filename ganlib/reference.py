@@ -67,7 +67,7 @@ class Reference:
         if "labels" in made.takes:
             found.shares = (torch.bincount(source.y, minlength=len(made.classes)).double() / len(source)).tolist()
             found.asked = kind == "digits" and made.takes == ("z", "labels")
-        test = _held_out(settings)
+        test = held_out(settings)
         found.held_out = test is not None
         if "inputs" in made.takes:
             found._keep_inputs(source if test is None else test)
@@ -208,7 +208,7 @@ class Reference:
             raise ValueError(f"of {self.name} nothing was held out: leave --split out")
         if self.kind not in ("images", "digits"):
             raise ValueError(f"features={name!r} are of images, and {self.name} holds points")
-        source, test = recipes.load_for(settings), _held_out(settings)
+        source, test = recipes.load_for(settings), held_out(settings)
         labelled = isinstance(source, data.Dataset) and source.y is not None
         encoder = features.get(name, source if labelled else None)
         parts, other = _splits(source, test, lambda x: x), "train" if split == "test" else "test"
@@ -301,7 +301,8 @@ class Reference:
             raise ValueError(f"{path} cannot be read: {why}") from None
 
 
-def _held_out(settings: recipes.Settings) -> Any:
+def held_out(settings: recipes.Settings) -> Any:
+    """Samples, or pairs, like those of these settings that no run on them sees; None where too few were kept."""
     try:
         test = recipes.load_for(settings, "test")
     except ValueError:  # too few for that

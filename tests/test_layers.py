@@ -17,7 +17,7 @@ LAYERS = [
     ("metrics", "compare"),
     ("checkpoint", "history", "generator"),
     ("engine", "plot", "export"),
-    ("games",),
+    ("games", "doctor"),
     ("recipes", "reference", "run", "translate"),
     ("book", "cli", "__main__"),
     ("__init__",),
