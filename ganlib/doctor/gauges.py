@@ -37,9 +37,9 @@ GAUGES: dict[str, str] = {
     "snapped": "separation_train, once generated values are moved on to the few that the data take: the same",
     "at_rest": "change of samples from training to evaluation mode, in deviations of the data: near 0",
     "alone": "change, in evaluation mode, of a sample made alone, likewise: 0",
-    "spread": "standard deviation of generated samples over that of real ones: 1",
+    "spread": "median distance of two generated samples over that of two real ones: 1",
     "told_apart": "share whose nearest neighbour is of its kind, real or generated: 0.5 alike, 1 never",
-    "duplicates": "share of samples nearer to another than all but 1 % of real ones are: 0.01",
+    "duplicates": "share of samples within a quarter of the usual distance of neighbours of another: near 0",
     "missing": "share of the data that lies in cells where hardly a sample comes: 0",
     "copying": "distance of the nearest over the fifth nearest training sample, over that of held-out samples: 1",
     "checkerboard": "power at every second pixel over that beside it, over that of real images: 1",
@@ -208,10 +208,14 @@ class Examination:
         upwards = self.loss is not None or area(train, fake) >= 0.5  # of a loss of one's own, nobody knows
         train, held, fake = (x if upwards else -x for x in (train, held, fake))
         g["separation_train"] = area(train, fake)
-        if self.fresh:
-            g["separation"], g["memorising"] = area(held, fake), area(train, held)
-        else:
+        if not self.fresh:
             self.unjudged["memorising and copying"] = "no held-out samples were given"
+        else:
+            g["separation"] = area(held, fake)
+            if why := self._unlike():
+                self.unjudged["memorising"] = why
+            else:
+                g["memorising"] = area(train, held)
         both = torch.cat([train, fake])
         g["verdicts"], g["slope"] = both.std().item(), torch.cat(slopes).mean().item()
         if self.loss is not None and self.loss.name in LOGISTIC:
@@ -219,6 +223,16 @@ class Examination:
             g["squashed"] = 0.0 if around_0 else ((both >= 0) & (both <= 1)).double().mean().item()
         if snap is not None:
             g["snapped"] = area(train, torch.cat(said["snapped"]) * (1 if upwards else -1))
+
+    def _unlike(self) -> str:
+        """Why D may tell held-out samples from training ones without having seen these, or nothing."""
+        see = _Seen(self.real.real)
+        train, held = (_distinct(see(drawn.real)) for drawn in (self.real, self.held))
+        few = min(len(train), len(held))
+        told, spread = _told_apart(train[:few], held[:few])[0], _spread(held, train)
+        if told > 0.7 or not 0.8 < spread < 1.25:  # by chance 0.5 +- 0.07 and 1 +- 0.1, of 30 samples
+            return f"held-out samples are others: neighbours tell {told:.0%}, they lie {spread:.2g} times as far apart"
+        return ""
 
     def _clusters(self, x: Tensor) -> Tensor:
         data = self.game.data
@@ -253,18 +267,15 @@ class Examination:
             g["correlation"] = _correlation(made) / max(_correlation(x), 1e-12)
         see = _Seen(x)
         real, fake = see(x), see(made)
-        g["spread"] = (fake.var(0).sum() / real.var(0).sum()).sqrt().item()
+        g["spread"] = _spread(fake, real)
         real = _distinct(real)
         few = len(real)
         if few < 3 * CELLS:
             self.unjudged["neighbours"] = f"the data hold only {few} different samples"
             return
-        both = torch.cat([real, fake[:few]])
-        apart = _distances(both, both).fill_diagonal_(math.inf)
-        is_real = torch.arange(2 * few) < few
-        g["told_apart"] = (is_real[apart.argmin(1)] == is_real).double().mean().item()
+        g["told_apart"], apart = _told_apart(real, fake[:few])
         of_real, of_fake = apart[:few, :few].min(1).values, apart[few:, few:].min(1).values
-        g["duplicates"] = (of_fake <= of_real.quantile(0.01)).double().mean().item()
+        g["duplicates"] = (of_fake < of_real.median() / 4).double().mean().item()
         cells = _cells(real)
         there, come = (_distances(x, cells).argmin(1).bincount(minlength=CELLS) for x in (real, fake[:few]))
         g["missing"] = (there[come < 0.1 * there].sum() / few).item()
@@ -342,6 +353,19 @@ def _distinct(x: Tensor) -> Tensor:
     return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))]
 
 
+def _spread(a: Tensor, b: Tensor) -> float:
+    """The median distance of two of a over that of two of b: a few samples far away change nothing."""
+    return (F.pdist(a).median() / F.pdist(b).median().clamp(min=1e-12)).item()
+
+
+def _told_apart(a: Tensor, b: Tensor) -> tuple[float, Tensor]:
+    """The share of both, equally many, whose nearest neighbour is of its own kind; and the distances of all."""
+    both = torch.cat([a, b])
+    apart = _distances(both, both).fill_diagonal_(math.inf)
+    first = torch.arange(len(both)) < len(a)
+    return (first[apart.argmin(1)] == first).double().mean().item(), apart
+
+
 def _cells(x: Tensor) -> Tensor:
     """Centres of k-means, by Lloyd's algorithm from the first samples."""
     centres = x[:CELLS].clone()
@@ -361,15 +385,19 @@ def _nearness(x: Tensor, everything: Tensor) -> float:
 def _snap(real: Tensor) -> Callable[[Tensor], Tensor] | None:
     """Moves values on to the nearest that the data take, in columns where these repeat; None where they do not."""
     columns = real.flatten(1).T.contiguous()
-    few = {k: values for k, column in enumerate(columns) if len(values := column.unique()) <= len(column) / 4}
+    found = [(k, values) for k, column in enumerate(columns) if len(values := column.unique()) <= len(column) / 4]
+    if not found:
+        return None
+    which = torch.tensor([k for k, _ in found], device=real.device)
+    values = nn.utils.rnn.pad_sequence([v for _, v in found], batch_first=True, padding_value=math.inf)
+    between = (values[:, 1:] + values[:, :-1]) / 2
 
     def snapped(x: Tensor) -> Tensor:
         moved = x.flatten(1).T.contiguous()
-        for k, values in few.items():
-            moved[k] = values[torch.bucketize(moved[k], (values[1:] + values[:-1]) / 2)]
+        moved[which] = values.gather(1, torch.searchsorted(between, moved[which]))
         return moved.T.reshape(x.shape)
 
-    return snapped if few else None
+    return snapped
 
 
 def _peak(x: Tensor) -> float:

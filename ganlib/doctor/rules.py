@@ -129,19 +129,18 @@ RULES = (
     _Rule("stuck loss", "swing", "below", 1e-4,
           "the loss of the {player} stands at {loss:.4g}{meaning}",
           "to see that it depends on what both networks say", 5),
-    # Healthy: 0.75 to 1.1.
+    # Healthy: 0.6 to 1.5.
     _Rule("mode collapse", "spread", "below", 0.3,
-          "samples differ {value:.2g} times as much as real ones", VARIETY, 7),
+          "two samples lie {value:.2g} times as far apart as two real ones", VARIETY, 7),
     # Healthy: below 0.2, of digits that an MLP draws.
     _Rule("mode collapse", "missing", "above", 0.7,
           "{value:.0%} of the data lies where hardly a sample comes", VARIETY, 7),
-    # Smooth samples lie nearer to one another than real ones; those of a collapse miss much as well.
-    _Rule("mode collapse", "duplicates", "above", 0.9,
-          "{value:.0%} of the samples have a twin, as 1 % of the real ones do", VARIETY, 7,
-          lambda g: g("missing") > 0.3),
-    _Rule("missing modes", "missing", "above", 0.35,
+    # By chance 0.04 in the plane and less in more dimensions; smooth samples lie nearer to one another than real ones.
+    _Rule("mode collapse", "duplicates", "above", 0.6,
+          "{value:.0%} of the samples have a twin within a quarter of the distance of real neighbours", VARIETY, 7),
+    _Rule("missing modes", "missing", "above", 0.45,
           "{value:.0%} of the data lies where hardly a sample comes", f"more rounds; then {VARIETY}", 7,
-          lambda g: g("spread") > 0.3 and g("missing") <= 0.7),
+          lambda g: g("spread") > 0.3 and g("missing") <= 0.7 and g("duplicates") <= 0.6),
     # Healthy: above 1, for samples are smoother than the data. Copies: below 0.1.
     _Rule("copies the training data", "copying", "below", 0.5,
           "the nearest training sample, beside the fifth nearest, is {value:.2g} times as far as from new real samples",
