@@ -1,0 +1,154 @@
+"""Type what the tutorials say, and keep what comes: chapter 24's table, `ganlib/assets/libraries.json`.
+
+`python tools/libraries.py` makes a throwaway virtual environment for each trial, runs its commands there one after
+another, and keeps of each the exit status and the lines that say how it ended; then it asks the package registry that
+pip is set up with for the newest release of each package, its date and its licence. It needs a network, 12 GB of disk
+and about half an hour; `--releases` asks only the registry, and the name of a trial repeats that one. What pip answers
+changes with the month: the date stands beside every trial.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import venv
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from provenance import about
+
+ROOT = Path(__file__).resolve().parent.parent
+FILE = ROOT / "ganlib" / "assets" / "libraries.json"
+SAYS = re.compile(r"^(\s*ERROR:|ERROR|error:|\w*Error\b|ModuleNotFound|Successfully installed)")
+"""How a line begins that says how a command ended."""
+
+FIT = """
+import numpy as np
+from torch import nn
+from vegans.GAN import VanillaGAN
+G = nn.Sequential(nn.Linear(16, 32), nn.LeakyReLU(0.1), nn.Linear(32, 1))
+D = nn.Sequential(nn.Linear(1, 10), nn.LeakyReLU(0.1), nn.Linear(10, 1), nn.Sigmoid())
+gan = VanillaGAN(G, D, z_dim=16, x_dim=1, folder=None, device="cpu")
+gan.fit(np.random.normal(3, 1, (5000, 1)), epochs=1, enable_tensorboard=False)
+"""
+
+TABULAR = """
+import json, time
+import numpy as np, pandas, torch
+from ctgan import CTGAN
+torch.set_num_threads(1)
+for seed in range(5):
+    np.random.seed(seed); torch.manual_seed(seed)
+    x = np.random.uniform(0, 1, 2000)
+    began = time.process_time()
+    made = CTGAN()
+    made.fit(pandas.DataFrame({"x": x, "y": 2 * x + 1}))
+    rows = made.sample(2000).to_numpy()
+    off = np.sqrt(np.mean((rows[:, 1] - 2 * rows[:, 0] - 1) ** 2 / 5))
+    found = {"seed": seed, "seconds": round(time.process_time() - began, 1), "off": round(float(off), 4)}
+    found["correlation"] = round(float(np.corrcoef(rows.T)[0, 1]), 3)
+    if seed == 0:
+        found["rows"] = rows[:400].round(3).tolist()
+    print(json.dumps(found), flush=True)
+"""
+
+TRIALS: dict[str, list[list[str]]] = {
+    "TensorFlow 1": [["pip", "install", "tensorflow==1.12.0"]],
+    "TF-GAN": [["pip", "install", "tensorflow", "tensorflow-gan"], ["python", "-c", "import tensorflow_gan"]],
+    "TF-GAN, older TensorFlow": [
+        ["pip", "install", "tensorflow==2.15.1", "tensorflow-probability==0.23.0", "tensorflow-gan"],
+        ["python", "-c", "import tensorflow_gan; print(tensorflow_gan.__version__)"],
+    ],
+    "vegans": [["pip", "install", "vegans"]],
+    "vegans, today's torch": [
+        ["pip", "install", "torch", "torchvision", "numpy", "pandas", "matplotlib", "tensorboard", "wget"],
+        ["pip", "install", "--no-deps", "vegans"],
+        ["python", "-c", FIT],
+    ],
+    "torchgan": [
+        ["pip", "install", "torchgan"],
+        ["python", "-c", "import torchgan, torchgan.trainer; print(torchgan.__version__)"],
+    ],
+    "CTGAN": [["pip", "install", "ctgan"], ["python", "-c", TABULAR]],
+}
+SHOWN = ("tensorflow", "tensorflow-gan", "tensorflow-probability", "vegans", "torch", "torchgan", "ctgan", "numpy", "pip")
+
+PACKAGES = (
+    *("tensorflow-gan", "vegans", "torchgan", "torch-mimicry", "stylegan2-pytorch", "lightweight-gan", "mmagic"),
+    *("ctgan", "sdv", "synthcity", "torch-fidelity", "clean-fid", "pytorch-fid", "diffusers"),
+)
+"""Those of the chapter's table of what is alive that the registry has."""
+
+
+def tried(commands: list[list[str]]) -> dict[str, Any]:
+    """What each command printed at its end, until one fails, and what was installed then."""
+    with tempfile.TemporaryDirectory() as place:
+        venv.create(place, with_pip=True, upgrade_deps=True)
+        programs, steps = Path(place) / "bin", []
+        for command in commands:
+            run = [str(programs / command[0]), *command[1:]]
+            done = subprocess.run(run, capture_output=True, text=True, errors="replace", cwd=place)
+            steps.append({"typed": typed(command), "status": done.returncode, "said": said(done)})
+            if done.returncode:
+                break
+        listed = subprocess.run([programs / "pip", "list", "--format=json"], capture_output=True, text=True).stdout
+        found = {one["name"].lower(): one["version"] for one in json.loads(listed)}
+    versions = {name: found[name] for name in SHOWN if name in found}
+    return {"date": date.today().isoformat(), "versions": versions, "steps": steps}
+
+
+def typed(command: list[str]) -> str:
+    """A command as one types it; a longer program as "python FIRST_WORDS …"."""
+    *words, last = command
+    return " ".join([*words, f'"{last}"' if words[-1] == "-c" and "\n" not in last else last])
+
+
+def said(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """The lines that tell how it ended, without paths of this machine."""
+    if not done.returncode and done.stdout and "pip" not in done.args[0]:
+        return done.stdout.splitlines()[-8:]
+    lines = [re.sub(r"\S*/(site-packages|pip-build-env[^/]*)/", "", line) for line in (done.stdout + done.stderr).splitlines()]
+    telling = [line.strip() for line in lines if SAYS.match(line.strip())]
+    return list(dict.fromkeys(telling))[-4:]
+
+
+def released(package: str) -> dict[str, str]:
+    """Newest release of a package: version, date, licence, in the registry that pip knows."""
+    ask = """
+import json, sys, urllib.request
+from pip._internal.models.index import PyPI
+told = json.load(urllib.request.urlopen(f"{PyPI.pypi_url}/{sys.argv[1]}/json", timeout=60))
+info, days = told["info"], [one["upload_time"][:10] for one in told["urls"]]
+said = info.get("license_expression") or (info["license"] or "").split("\\n")[0]
+print(json.dumps({"version": info["version"], "date": max(days), "licence": said[:40]}))
+"""
+    done = subprocess.run([sys.executable, "-c", ask, package], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def main() -> None:
+    """Repeat the trials that are named, or all of them; then ask for the releases."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trial", nargs="*", help=f"{', '.join(TRIALS)}; all by default")
+    parser.add_argument("--releases", action="store_true", help="only ask for the newest releases")
+    arguments = parser.parse_args()
+    unknown = set(arguments.trial) - set(TRIALS)
+    if unknown:
+        parser.error(f"no such trial: {', '.join(sorted(unknown))}; there are {', '.join(TRIALS)}")
+    kept: dict[str, Any] = json.loads(FILE.read_text(encoding="utf8")) if FILE.exists() else {"trials": {}}
+    kept["about"] = about((), ("tools/libraries.py",))
+    for name in [] if arguments.releases else arguments.trial or TRIALS:
+        kept["trials"][name] = tried(TRIALS[name])
+        print(name, json.dumps(kept["trials"][name], indent=1), flush=True)
+        FILE.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
+    kept["releases"] = {"date": date.today().isoformat(), "of": {name: released(name) for name in PACKAGES}}
+    FILE.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
+
+
+if __name__ == "__main__":
+    main()
