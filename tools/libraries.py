@@ -123,15 +123,11 @@ def typed(command: list[str]) -> str:
 
 
 def said(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """The lines that tell how it ended."""
-    if not done.returncode and done.stdout and "pip" not in done.args[0]:
+    """The lines that tell how it ended, or what a program that went well printed last."""
+    if not done.returncode and "python" in Path(done.args[0]).name:
         return done.stdout.splitlines()[-8:]
-    lines = [
-        re.sub(r"\S*/(site-packages|pip-build-env[^/]*)/", "", line)
-        for line in (done.stdout + done.stderr).splitlines()
-    ]
-    telling = [line.strip() for line in lines if SAYS.match(line.strip())]
-    return list(dict.fromkeys(telling))[-4:]
+    lines = [line.strip() for line in (done.stdout + done.stderr).splitlines()]
+    return list(dict.fromkeys(line[:200] for line in lines if SAYS.match(line)))[-4:]
 
 
 def released(package: str) -> dict[str, str]:
