@@ -130,6 +130,23 @@ def squashed() -> Game:
         return play_for((G, nn.Sequential(D, nn.Sigmoid())), PIXELS[0])
 
 
+class Hidden(nn.Module):
+    """A discriminator that ends in a sigmoid that is no layer, of logits around `bias`."""
+
+    def __init__(self, net: nn.Module, bias: float) -> None:
+        super().__init__()
+        self.net, self.bias = net, bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        said: Tensor = self.net(x) + self.bias
+        return said.sigmoid()
+
+
+def squashed_at(bias: float, loss: str) -> Game:
+    G, D = pair(64)
+    return play_for((G, Hidden(D, bias)), PIXELS[0], loss=loss, lr=(4e-3, 1e-5))
+
+
 def dead() -> Game:
     G, _ = pair(64)
     D = nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 1), nn.Flatten(0))
@@ -219,6 +236,8 @@ BROKEN: dict[str, tuple[str, Callable[[], Game], int]] = {
     "the generator's sign": ("reversed players", lambda: digits(loss=turned(generator=falling)), SOON),
     "labels exchanged": ("reversed players", swapped, ROUNDS),
     "a sigmoid twice": ("sigmoid twice", squashed, SOON),
+    "a sigmoid that died": ("sigmoid twice", lambda: squashed_at(-30.0, "non_saturating"), SOON),
+    "a sigmoid around 0": ("sigmoid twice", lambda: squashed_at(-4.0, "hinge"), SOON),
     "a slow D": ("discriminator sees nothing", lambda: digits(lr=(2e-2, 1e-5), penalty=()), ROUNDS),
     "whole numbers": ("trivial tell", telling, ROUNDS),
     "no bound": ("unbounded critic", lambda: points(loss="wasserstein", penalty=(), lr=(1e-4, 1e-2)), ROUNDS),

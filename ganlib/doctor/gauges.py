@@ -32,7 +32,7 @@ GAUGES: dict[str, str] = {
     "separation_train": "the same with training samples",
     "memorising": "share of pairs, training and held-out, of which D prefers the training one: 0.5",
     "verdicts": "standard deviation of what D says: above 0",
-    "squashed": "share of what D says that lies in [0, 1], unless that is around 0: 0; after a sigmoid 1",
+    "squashed": "share of what D says, and would say with weights 100 or -100 times its own, in [0, 1]: below 1",
     "slope": "mean slope of D at generated samples: 1 under a gradient penalty",
     "snapped": "separation_train, once generated values are moved on to the few that the data take: the same",
     "momentum": "least momentum of BatchNorm's running statistics: 0.1",
@@ -58,8 +58,6 @@ LATELY = 50
 """Rounds whose losses are looked at."""
 OF_SAMPLES = (None, "gan", "conditional_gan", "clustered_gan", "ac_gan", "info_gan", "eb_gan")
 """Games (None: the reader's own) whose discriminator judges single samples, as they are, by its first output."""
-LOGISTIC = ("minimax", "non_saturating", "kl")
-"""Losses that take a logit, 0 where D cannot tell."""
 CELLS, LARGE = 20, 16
 """Cells that the data are divided into; side to which larger images are brought for distances."""
 
@@ -176,10 +174,13 @@ class Examination:
         made: Tensor = self.game.generator(batch.z, *((batch.labels,) if labelled else ()))
         return made
 
-    def _say(self, x: Tensor, batch: Batch) -> Tensor:
-        """What D says of x, more of what is more real."""
+    def _say(self, x: Tensor, batch: Batch, times: float = 1.0) -> Tensor:
+        """What D says of x, more of what is more real; or what it would say with so many times its weights."""
         D = self.game.discriminator
-        logits = Critic(D, *(() if getattr(D, "classes", None) is None else (batch.labels,))).judge(x)[0].flatten()
+        given = () if getattr(D, "classes", None) is None else (batch.labels,)
+        weights = {} if times == 1 else {name: times * w for name, w in D.named_parameters()}
+        net = (lambda *shown: torch.func.functional_call(D, weights, shown)) if weights else D
+        logits = Critic(net, *given).judge(x)[0].flatten()
         return -logits if self.loss is not None and self.loss.energies else logits
 
     def _verdicts(self) -> None:
@@ -191,7 +192,7 @@ class Examination:
             return
         z = game.draw_latent(self.n, compute.generator(self.seed, "doctor", "z"))
         snap, slopes = _snap(self.real.real), []
-        said: dict[str, list[Tensor]] = {"train": [], "held-out": [], "fake": [], "snapped": []}
+        said: dict[str, list[Tensor]] = {"train": [], "held-out": [], "fake": [], "snapped": [], "steep": []}
         with game.rehearsing("discriminator"):
             for rows in torch.arange(self.n).split(game.batch):
                 seen, new = (
@@ -203,6 +204,7 @@ class Examination:
                     said["train"].append(self._say(seen.real, seen))
                     said["held-out"].append(self._say(new.real, new))
                     said["snapped"] += [] if snap is None else [self._say(snap(fake), seen)]
+                    said["steep"] += [self._say(x, seen, times) for x in (seen.real, fake) for times in (100, -100)]
                 judged = self._say(fake.requires_grad_(), seen)
                 slopes.append(torch.autograd.grad(judged.sum(), fake)[0].flatten(1).norm(dim=1))
                 said["fake"].append(judged.detach())
@@ -220,9 +222,10 @@ class Examination:
                 g["memorising"] = area(train, held)
         both = torch.cat([train, fake])
         g["verdicts"], g["slope"] = both.std().item(), torch.cat(slopes).mean().item()
-        if self.loss is not None and self.loss.name in LOGISTIC:
-            around_0 = both.mean() <= 0.2 and not isinstance(_last(game.discriminator), nn.Sigmoid)
-            g["squashed"] = 0.0 if around_0 else ((both >= 0) & (both <= 1)).double().mean().item()
+        # Least squares aims at 0 and 1, which a sigmoid reaches. A D that died without one says 0 throughout.
+        if self.loss is not None and not self.loss.energies and "least_squares" not in self.loss.name:
+            ever = torch.cat([train, fake, *said["steep"]])
+            g["squashed"] = ((ever >= 0) & (ever <= 1)).double().mean().item() if ever.any() else 0.0
         if snap is not None:
             g["snapped"] = area(train, torch.cat(said["snapped"]) * (1 if upwards else -1))
 
