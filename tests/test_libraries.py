@@ -41,11 +41,14 @@ def test_the_names_are_those_of_the_page_and_lead_to_pages() -> None:
             assert (text == "not here") == (not to)
             page = to.split("#")[0].replace(".html", ".md")
             assert not to or (ROOT / page).is_file()
+    rows = [(row["kind"], row["what"]) for row in KEPT["names"]]
+    assert len(set(rows)) == len(rows), "each thing has one row"
 
 
 def test_each_package_has_a_version_and_a_day() -> None:
     assert KEPT["releases"]["of"].keys() == set(libraries.PACKAGES)
-    for one in KEPT["releases"]["of"].values():
+    assert KEPT["unreleased"]["of"].keys() == libraries.UNRELEASED.keys()
+    for one in [*KEPT["releases"]["of"].values(), *KEPT["unreleased"]["of"].values()]:
         assert one["version"] and re.fullmatch(r"20\d\d-\d\d-\d\d", one["date"])
 
 
@@ -65,6 +68,19 @@ def test_lines_of_a_notebook_are_counted_without_comments(tmp_path: Path) -> Non
     ):
         subprocess.run(["git", "-C", str(tmp_path / "clone"), *words], check=True)
     assert libraries.counted(tmp_path, "clone", "HEAD", "a.ipynb")["lines"] == 2
+
+
+def test_a_clone_tells_its_newest_commit_and_its_licences(tmp_path: Path) -> None:
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    (tmp_path / "LICENSE").write_text("The MIT License\n")
+    (tmp_path / "LICENSE-PARTS").write_text("another\n")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "a", "--date", "2020-02-02T12:00:00"]):
+        subprocess.run([*git, *words], check=True)
+    found = libraries.committed(tmp_path, ".", "MIT License")
+    assert found["date"] == "2020-02-02" and found["licence"] == "MIT License, LICENSE-PARTS"
+    assert re.fullmatch("[0-9a-f]{7,}", found["version"])
+    with pytest.raises(ValueError, match="should say 'Apache'.*'The MIT License"):
+        libraries.committed(tmp_path, ".", "Apache")
 
 
 def test_what_ended_a_command_is_kept() -> None:

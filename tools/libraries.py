@@ -7,7 +7,8 @@ and about half an hour; the name of a trial repeats that one. What pip answers c
 beside every trial.
 
 `--releases` asks only the registry; `--names` only copies the table of names out of `reference/coverage.md`;
-`--originals FOLDER` counts the tutorials' lines in clones of their repositories that lie in that folder.
+`--clones FOLDER` reads only clones of repositories that lie in that folder: the tutorials' lines, and the newest commit
+of what the registry does not have.
 """
 
 from __future__ import annotations
@@ -88,6 +89,9 @@ ORIGINALS = {
     "vegans": ("vegans", "13a02dd", "tutorials/notebooks/00_univariate-gaussian.ipynb"),
 }
 """Each library's first tutorial as it last stood: clone, commit, path."""
+
+UNRELEASED = {"joliGEN": ("joliGEN", "Apache License"), "StudioGAN": ("PyTorch-StudioGAN", "MIT License")}
+"""Libraries that the registry does not have: clone, and what its LICENSE says."""
 
 
 def tried(commands: list[list[str]]) -> dict[str, Any]:
@@ -170,25 +174,40 @@ def counted(folder: Path, clone: str, commit: str, path: str) -> dict[str, Any]:
     return {"path": path, "commit": commit, "date": day.strip(), "lines": len(lines)}
 
 
+def committed(folder: Path, clone: str, licence: str) -> dict[str, str]:
+    """A clone's newest commit, its date, and its licence, which must be what its LICENSE says."""
+    git = ["git", "-C", str(folder / clone)]
+    last = subprocess.run([*git, "log", "-1", "--format=%h %as"], capture_output=True, text=True, check=True).stdout
+    found = subprocess.run([*git, "show", "HEAD:LICENSE"], capture_output=True, text=True, check=True).stdout
+    if licence not in found:
+        raise ValueError(f"LICENSE of {clone} should say {licence!r}; it begins {found[:60]!r}")
+    commit, day = last.split()
+    others = subprocess.run([*git, "ls-tree", "--name-only", "HEAD"], capture_output=True, text=True, check=True).stdout
+    more = [name for name in others.split() if name.startswith("LICENSE-")]
+    return {"version": commit, "date": day, "licence": ", ".join([licence, *more])}
+
+
 def main() -> None:
     """Repeat the trials that are named, or all of them; then ask for the releases."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("trial", nargs="*", help=f"{', '.join(TRIALS)}; all by default")
     parser.add_argument("--releases", action="store_true", help="only ask for the newest releases")
     parser.add_argument("--names", action="store_true", help="only copy the table of names")
-    parser.add_argument("--originals", type=Path, metavar="FOLDER", help="only count the tutorials' lines")
+    parser.add_argument("--clones", type=Path, metavar="FOLDER", help="only read the clones in FOLDER")
     arguments = parser.parse_args()
     unknown = set(arguments.trial) - set(TRIALS)
     if unknown:
         parser.error(f"no such trial: {', '.join(sorted(unknown))}; there are {', '.join(TRIALS)}")
     kept: dict[str, Any] = json.loads(FILE.read_text(encoding="utf8")) if FILE.exists() else {"trials": {}}
-    if not (arguments.releases or arguments.names or arguments.originals):
+    if not (arguments.releases or arguments.names or arguments.clones):
         for name in arguments.trial or TRIALS:
             kept["trials"][name] = tried(TRIALS[name])
             print(name, json.dumps(kept["trials"][name], indent=1), flush=True)
             write(kept)
-    if arguments.originals:
-        kept["originals"] = {name: counted(arguments.originals, *where) for name, where in ORIGINALS.items()}
+    if arguments.clones:
+        kept["originals"] = {name: counted(arguments.clones, *where) for name, where in ORIGINALS.items()}
+        seen = {name: committed(arguments.clones, *where) for name, where in UNRELEASED.items()}
+        kept["unreleased"] = {"date": date.today().isoformat(), "of": seen}
     elif not arguments.names:
         kept["releases"] = {"date": date.today().isoformat(), "of": {name: released(name) for name in PACKAGES}}
     write(kept | {"names": names()})
