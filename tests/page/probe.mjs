@@ -76,7 +76,7 @@ const shown = page => page.evaluate(() => {
 
 // Every control of every widget, in the order of the page, is given keys that should move it; those that nothing moves are returned.
 // Of a long row of the same control (a generator has a slider for each latent coordinate) the first two and the last are.
-const CONTROLS = ".noUi-handle, :is(.jupyter-widgets, .cell_output, [id^=live-]) :is(button, input, select, textarea, summary, [role][tabindex='0'])";
+const CONTROLS = ".noUi-handle, :is(.jupyter-widgets, .cell_output, [id^=live-]) :is(button, input, select, textarea, summary, [role][tabindex='0']:not([role=region]))"; // a region is a box that scrolls
 
 // What a reader sees of the widgets: pictures, canvases, values, words.
 const looks = page => page.evaluate(() => [...document.querySelectorAll(".cell_output, .output, [id^=live-]")].filter(e => e.querySelector(".jupyter-widgets, canvas, input, button")).map(box =>

@@ -18,7 +18,7 @@ function render({ model, el }) {
       make("td", { role: "cell", "data-head": columns[i] }, ...cell.map(show)))),
   }));
 
-  const field = make("input", { type: "search", "aria-label": `Search: ${caption}`, placeholder: "Search", autocomplete: "off", spellcheck: "false" });
+  const field = make("input", { type: "text", role: "searchbox", "aria-label": `Search: ${caption}`, placeholder: "Search", autocomplete: "off", spellcheck: "false" });
   field.oninput = () => set("query", field.value);
   const selects = Object.entries(choices).map(([name, texts]) => {
     const options = [make("option", { value: "" }, "all"), ...texts.map((text, k) => make("option", { value: k }, text.replaceAll("`", "") || "(empty)"))];
