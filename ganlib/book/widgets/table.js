@@ -20,6 +20,7 @@ function render({ model, el }) {
 
   const field = make("input", { type: "text", role: "searchbox", "aria-label": `Search: ${caption}`, placeholder: "Search", autocomplete: "off", spellcheck: "false" });
   field.oninput = () => set("query", field.value);
+  field.onkeydown = event => { if (event.key === "Escape" && field.value) { event.preventDefault(); set("query", ""); } };
   const selects = Object.entries(choices).map(([name, texts]) => {
     const options = [make("option", { value: "" }, "all"), ...texts.map((text, k) => make("option", { value: k }, text.replaceAll("`", "") || "(empty)"))];
     const control = make("select", {}, ...options);
