@@ -137,7 +137,13 @@ async function photograph(page, name, folder) {
     const one = pictures.nth(i);
     if (!await one.isVisible()) continue;
     const file = path.join(folder, name.replace(/\W+/g, "-") + i + ".png");
+    await one.scrollIntoViewIfNeeded();
+    await one.evaluate(e => { // on whole pixels: between two, small pictures would be smeared
+      const { left, top } = e.getBoundingClientRect();
+      e.style.translate = `${Math.round(left) - left}px ${Math.round(top) - top}px`;
+    });
     await one.screenshot({ path: file });
+    await one.evaluate(e => { e.style.translate = ""; });
     found.push({ file, src: await one.getAttribute("src") });
   }
   return found;
