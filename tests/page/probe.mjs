@@ -140,10 +140,10 @@ async function photograph(page, name, folder) {
     await one.scrollIntoViewIfNeeded();
     await one.evaluate(e => { // on whole pixels: between two, small pictures would be smeared
       const { left, top } = e.getBoundingClientRect();
-      e.style.translate = `${Math.round(left) - left}px ${Math.round(top) - top}px`;
+      Object.assign(e.style, { position: "relative", left: `${Math.round(left) - left}px`, top: `${Math.round(top) - top}px` });
     });
     await one.screenshot({ path: file });
-    await one.evaluate(e => { e.style.translate = ""; });
+    await one.evaluate(e => Object.assign(e.style, { position: "", left: "", top: "" }));
     found.push({ file, src: await one.getAttribute("src") });
   }
   return found;
