@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import math
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +19,7 @@ from torch import nn
 
 from ganlib import data, games, nets, widgets
 
-from .test_live import Mine, restyled, trained
+from .test_live import Mine, environment, restyled, rounded, trained
 
 
 def small(**options: Any) -> nets.StyleGenerator:
@@ -39,6 +41,31 @@ def test_the_mixture_is_the_generators_own() -> None:
     assert torch.allclose(widget.picture(), net(torch.tensor(widget.z[1:])), atol=1e-6)
     net.constant.zero_()
     assert widget.picture().std() > 0.02, "a copy, as the page has one"
+
+
+MIXED = """
+const { networks, weights, z, layers, psi } = given, bytes = Buffer.from(weights, "base64");
+const net = prepareAll(networks, new DataView(bytes.buffer, bytes.byteOffset, bytes.length))[0], { w, made } = halves(net);
+const styles = z.map(code => w(code, psi));
+process.stdout.write(JSON.stringify(Array.from(made(layers.map(k => styles[k])).data)));
+"""
+
+
+@pytest.mark.parametrize("options", [{}, {"size": 32, "channels": 1, "depth": 3}])
+def test_the_script_mixes_as_pytorch_does(options: dict[str, Any]) -> None:
+    net = trained(small(**options))
+    widget, halved = (widgets.styles(one, psi=-0.6) for one in (net, rounded(net)))  # type: ignore[arg-type]
+    for one in (widget, halved):
+        one.layers = [k % 2 for k in range(len(one.layers))]
+    given = {name: getattr(widget, name) for name in ("networks", "z", "layers", "psi")}
+    given["weights"] = base64.b64encode(widget.weights).decode()
+    code = f"{widget._esm}\nconst given = {json.dumps(given)};{MIXED}"
+    command = [environment.find_node()[0], "--input-type=module", "-"]
+    found = subprocess.run(command, input=code, capture_output=True, text=True, encoding="utf8")
+    assert found.returncode == 0, found.stderr[-2000:]
+    here = torch.tensor(json.loads(found.stdout)).view_as(widget.picture())
+    assert (here - halved.picture()).abs().max() < 2e-5 and widget.picture().std() > 0.05
+    assert 0 < (here - widget.picture()).abs().max() < 0.02, "and the full network's to half precision"
 
 
 def test_state_within_bounds() -> None:

@@ -60,6 +60,7 @@ def test_every_way_of_mixing(report: dict[str, Any]) -> None:
     assert layers["tap"] == [0, 0, 0, 0, 0, 1, 1]
     assert report["one"] == "styles 1 to 7 from A"
     assert report["two"] == "styles 1, 3 and 5 to 7 from A, styles 2 and 4 from B"
+    assert "Styles 1, 3 and 5 to 7 from A, styles 2 and 4 from B" in looks["two"]["text"]
     assert looks["two"]["named"][1] == f"blot, {report['two']}" and report["named"] == "style 4, 16×16 B"
     codes = {what: look["state"]["z"] for what, look in looks.items()}
     assert codes["new A"][0] != codes["tap"][0] and codes["new A"][1] == codes["tap"][1]

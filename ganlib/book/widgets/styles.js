@@ -1,7 +1,7 @@
 // Two pictures of one generator, and what comes out where some layers take their style from the first and some from the second.
 
 // z -> w, and from one w a layer on; where a code is made into styles.
-function halves(net) {
+export function halves(net) {
   const at = net.layers.findIndex(layer => layer.op === "style");
   const [mapping, synthesis] = [net.layers.slice(0, at), net.layers.slice(at + 1)].map(layers => ({ ...net, layers }));
   return { w: (z, psi) => run(mapping, vector(Float32Array.from(z)), { psi }).data, made: styles => run(synthesis, null, { styles }) };
@@ -33,7 +33,7 @@ function render({ model, el }) {
   // A, the mixture and B.
   const time = make("span", { class: "trans-time" });
   const parents = ["A", "B"].map((name, i) => framed("", shape, make("b", {}, name), button(`New ${name}`, () => set("z", model.get("z").map((z, k) => k === i ? fresh() : z)))));
-  const [mixture, mixtureView] = framed("", shape, make("span", {}, "Mixture"), time);
+  const said = make("span", {}, ""), [mixture, mixtureView] = framed("", shape, said, time);
   parents.forEach(([, view], i) => { view.style.gridArea = "ab"[i]; });
   mixtureView.classList.add("styles-made");
 
@@ -62,6 +62,7 @@ function render({ model, el }) {
     const mixed = from => made(from.map(k => styles[k])), n = crossed(layers), words = told(layers);
     show(mixture, mixed(layers));
     time.textContent = `${Math.max(1, Math.round(performance.now() - start))} ms`;
+    said.textContent = words[0].toUpperCase() + words.slice(1);
     mixture.setAttribute("aria-label", `${alt}, ${words}`);
     parents.forEach(([canvas], i) => canvas.setAttribute("aria-label", `${alt} ${"AB"[i]}`));
     mark.hidden = n === null;
