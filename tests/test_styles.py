@@ -45,7 +45,8 @@ def test_the_mixture_is_the_generators_own() -> None:
 
 MIXED = """
 const { networks, weights, z, layers, psi } = given, bytes = Buffer.from(weights, "base64");
-const [net] = prepareAll(networks, new DataView(bytes.buffer, bytes.byteOffset, bytes.length)), { w, made } = halves(net);
+const [net] = prepareAll(networks, new DataView(bytes.buffer, bytes.byteOffset, bytes.length));
+const { w, made } = halves(net);
 const styles = z.map(code => w(code, psi));
 process.stdout.write(JSON.stringify(Array.from(made(layers.map(k => styles[k])).data)));
 """
