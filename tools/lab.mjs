@@ -106,7 +106,7 @@ async function play(file) {
   await page.getByRole("menuitem", { name: "Run All Cells", exact: true }).click();
   const LAST = 14, cell = i => page.locator(".jp-Notebook .jp-CodeCell").nth(i);
   const said = cell(LAST).locator(".jp-OutputArea-output");
-  await said.filter({ hasText: "heard" }).waitFor({ timeout: 40000 });
+  await said.filter({ hasText: "heard" }).waitFor({ timeout: 120000 });
 
   const boxes = { scrubber: cell(1).locator(".jp-OutputArea-output .jupyter-widgets").first(), live: cell(2).locator(".ganlib-live"), laboratory: cell(3).locator(".ganlib-laboratory"), quiz: cell(4).locator(".ganlib-quiz"),
     pad: cell(5).locator(".ganlib-trans"), lamp: cell(6).locator(".ganlib-trans"), mix: cell(7).locator(".ganlib-trans"),

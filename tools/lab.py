@@ -86,7 +86,7 @@ prices = {{"labels": {{100: 20, 400: 80}}, "shifts": {{"no": 0, "yes": 20}}}}
 shop = widgets.budget({{(n, s): (n / 8, n / 9, n / 7) for n in (100, 400) for s in ("no", "yes")}}, prices, 100)
 texture = torch.nn.Sequential(torch.nn.Conv2d(2, 1, 3), torch.nn.Upsample(scale_factor=2), torch.nn.Tanh())
 endless = widgets.canvas(texture)
-names = widgets.table([("hinge", "TF-GAN", 2018), ("distance", "vegans", 2021)], ["name", "library", "year"])
+names = widgets.table([("hinge", "TF-GAN", "2018"), ("distance", "vegans", "2021")], ["name", "library", "year"])
 school = widgets.trainer(*(data.load("digits8", split).x for split in ("train", "test")))
 styles = widgets.styles(nets.StyleGenerator(width=4))""",
     "box",

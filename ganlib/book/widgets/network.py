@@ -17,7 +17,7 @@ from torch.nn.utils import parametrize
 from ganlib import features, nets
 from ganlib.nets.base import LabelCode
 from ganlib.nets.images import ImageGenerator
-from ganlib.nets.style import _StyleLayer
+from ganlib.nets.style import StyleLayer
 from ganlib.nets.translation import Dense, Residual
 
 WEIGHTS_LIMIT = 600_000
@@ -139,7 +139,7 @@ def _write_styles(tape: Tape, net: nets.StyleGenerator) -> int:
     tape.add("constant", net.constant, shape=list(net.constant.shape[1:]))
     for i, layer in enumerate(net.convolutions):
         path = f"convolutions.{i}"
-        if type(layer) is not _StyleLayer:
+        if type(layer) is not StyleLayer:
             raise refused(path, layer)
         if layer.enlarge:
             tape.add("bilinear", factor=2)
