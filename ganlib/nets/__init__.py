@@ -47,7 +47,9 @@ from ganlib.nets.progressive import (
     ProgressiveGenerator,
     at_level,
 )
+from ganlib.nets.r3gan import R3GANBlock, R3GANDiscriminator, R3GANGenerator
 from ganlib.nets.sequences import SequenceDiscriminator, SequenceGenerator
+from ganlib.nets.style import EqualisedLinear, ModulatedConv2d, StyleGenerator
 from ganlib.nets.translation import (
     DomainDiscriminator,
     ImagePool,
@@ -67,6 +69,7 @@ __all__ = [
     "DCGANGenerator",
     "DomainDiscriminator",
     "EqualisedConv2d",
+    "EqualisedLinear",
     "ImagePool",
     "Imputer",
     "MLPDiscriminator",
@@ -76,11 +79,15 @@ __all__ = [
     "MaskDiscriminator",
     "MinibatchDiscrimination",
     "MinibatchStd",
+    "ModulatedConv2d",
     "Packed",
     "PatchDiscriminator",
     "PixelNorm",
     "ProgressiveDiscriminator",
     "ProgressiveGenerator",
+    "R3GANBlock",
+    "R3GANDiscriminator",
+    "R3GANGenerator",
     "Referenced",
     "ResidualGenerator",
     "ResidualUpsampler",
@@ -91,6 +98,7 @@ __all__ = [
     "ShuffleEncoder",
     "ShuffleGenerator",
     "ShuffleJointDiscriminator",
+    "StyleGenerator",
     "SuperResolutionGenerator",
     "TwoHeaded",
     "UNet",

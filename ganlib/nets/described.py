@@ -13,12 +13,27 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ganlib.nets import blocks, clustered, encoders, images, imputers, points, progressive, sequences, translation
+from ganlib.nets import (
+    blocks,
+    clustered,
+    encoders,
+    images,
+    imputers,
+    points,
+    progressive,
+    r3gan,
+    sequences,
+    style,
+    translation,
+)
 from ganlib.nets.base import _Net
 
 __all__ = ["build", "describe"]
 
-_MODULES = (blocks, clustered, encoders, images, imputers, points, progressive, sequences, translation)
+_MODULES = (
+    *(blocks, clustered, encoders, images, imputers, points),
+    *(progressive, r3gan, sequences, style, translation),
+)
 _PUBLIC = {name: getattr(module, name) for module in _MODULES for name in module.__all__}
 _CLASSES: dict[str, type[_Net]] = {name: kind for name, kind in _PUBLIC.items() if isinstance(kind, type)}
 _OTHERWISE = "make the network yourself, and pass it as net=…"
