@@ -83,6 +83,7 @@ GENERATORS: dict[str, Any] = {
     "shuffle": lambda: nets.ShuffleGenerator(),
     "shuffle, colour, 16 pixels": lambda: nets.ShuffleGenerator(size=16, channels=3, latent=1, width=4),
     "shuffle, concatenation": lambda: nets.ShuffleGenerator(latent=48, classes=10),
+    "shuffle, colour and classes": lambda: nets.ShuffleGenerator(32, 3, latent=16, width=6, classes=4),
     "shuffle, embedding": lambda: nets.ShuffleGenerator(latent=8, width=4, classes=3, condition="embedding"),
     "shuffle, batch norm": lambda: nets.ShuffleGenerator(latent=8, width=4, classes=3, condition="batch_norm"),
     "perceptron": lambda: nets.MLPGenerator(latent=7, out=64, width=32, prior="uniform", scale=0.3),
@@ -97,7 +98,13 @@ GENERATORS: dict[str, Any] = {
     "assorted": assorted,
 }
 SHAPES = {name: (1, 8, 8) for name in GENERATORS if name.startswith("perceptron")}
-PLAYED = ("shuffle", "shuffle, concatenation", "shuffle, colour, 16 pixels", "perceptron")
+PLAYED = (
+    "shuffle",
+    "shuffle, concatenation",
+    "shuffle, colour, 16 pixels",
+    "shuffle, colour and classes",
+    "perceptron",
+)
 LARGEST = ("shuffle", "shuffle, concatenation")  # the ones of chapters 9 and 12
 MAKERS = {name: trained(make()) for name, make in GENERATORS.items()}
 
