@@ -345,3 +345,37 @@ def test_mixing_by_gradients_makes_the_forces_as_asked(ratio: float) -> None:
         losses.mix_by_gradients(main, other, [w], 0)
     with pytest.raises(ValueError, match="parameters must hold at least one that requires a gradient, got none"):
         losses.mix_by_gradients(main, other, [torch.zeros(2)])
+
+
+def test_what_the_generator_descends_at_the_best_discriminator() -> None:
+    """Chapter 8's table: with D held at its best, the gradient of G's loss is that of the goal, up to a constant."""
+    rng = torch.Generator().manual_seed(0)
+    p, start = (torch.rand(9, generator=rng, dtype=torch.float64) + 0.1 for _ in range(2))
+    p, weights = p / p.sum(), (start / start.sum()).log().requires_grad_()
+    q = weights.softmax(0)
+    r = (p / q).detach()
+    pairs = p[:, None] * q
+
+    def kl(a: Tensor, b: Tensor) -> Tensor:
+        return (a * (a / b).log()).sum()
+
+    def js(a: Tensor, b: Tensor) -> Tensor:
+        return (kl(a, (a + b) / 2) + kl(b, (a + b) / 2)) / 2
+
+    best = {name: r.log() for name in ("minimax", "non_saturating", "kl")}
+    best |= {"hinge": (r - 1).sign(), "ebgan": (r < 1).double(), "least_squares": r / (1 + r)}
+    goals = {"minimax": 2 * js(p, q), "non_saturating": kl(q, p) - 2 * js(p, q), "kl": kl(q, p)}
+    goals |= {"hinge": (p - q).abs().sum(), "ebgan": (p - q).abs().sum() / 2}
+    goals["least_squares"] = (p * (q / p - 2 * (q / p).log1p() - 1 / (1 + q / p))).sum() / 2
+    goals["rpgan"] = kl(q, p) - js(pairs, pairs.T)
+
+    def descent(loss: Tensor) -> Tensor:
+        return torch.autograd.grad(loss, weights, retain_graph=True)[0]
+
+    for name, goal in goals.items():
+        if name == "rpgan":
+            told = (pairs * (r.log()[:, None] - r.log()).exp().log1p()).sum()
+        else:
+            each = torch.stack([losses.get(name).generator(None, c[None]) for c in best[name]])
+            told = (q * each).sum()
+        torch.testing.assert_close(descent(told), descent(goal), rtol=1e-9, atol=1e-14)
