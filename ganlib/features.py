@@ -80,7 +80,7 @@ class Classifier(nn.Module):
 
 
 class DigitClassifier(Classifier):
-    """The `Classifier` of digits, (N, 1, 28, 28) -> 10 logits. First built in chapter 10."""
+    """The `Classifier` of digits, (N, 1, 28, 28) -> 10 logits. First used in chapter 10."""
 
     def __init__(self, dropout: float = 0.0) -> None:
         super().__init__(1, 10, dropout)
@@ -166,7 +166,7 @@ def _floats(images: Tensor) -> Tensor:
 def digit_classifier() -> DigitClassifier:
     """The trained classifier, on the CPU, frozen, in evaluation mode; read from the package once.
 
-    First built in chapter 10.
+    First used in chapter 10.
 
     Returns:
         A network (N, 1, 28, 28) -> (N, 10) logits with a method `features`, (N, 1, 28, 28) -> (N, 64).
@@ -180,7 +180,7 @@ def digit_classifier() -> DigitClassifier:
 
 
 def digit_features(images: Tensor) -> Tensor:
-    """The features that digits are compared in. First built in chapter 10.
+    """The features that digits are compared in. First used in chapter 10.
 
     Args:
         images: (N, 1, 28, 28), floats in [-1, 1] or uint8, on any device.
@@ -195,7 +195,7 @@ def digit_features(images: Tensor) -> Tensor:
 
 
 def digit_logits(images: Tensor) -> Tensor:
-    """What the classifier takes digits for. First built in chapter 10.
+    """What the classifier takes digits for. First used in chapter 10.
 
     Args:
         images: (N, 1, 28, 28), floats in [-1, 1] or uint8, on any device.

@@ -415,7 +415,7 @@ def energy_distance(a: Tensor, b: Tensor) -> float:
 
 def pyramid_wasserstein(images_a: Tensor, images_b: Tensor, patches: int = 128, seed: int = 0) -> dict[int, float]:
     """Sliced Wasserstein distances between patches of images, coarse and fine (Karras et al. 2018,
-    https://arxiv.org/abs/1710.10196, section 5).
+    https://arxiv.org/abs/1710.10196, section 5). First used in chapter 10.
 
     Each level of a Laplacian pyramid holds the detail that the next, half as large, lacks. From every level come
     random 7 × 7 patches, scaled so that each channel has mean 0 and variance 1, and their distance of order 1 over 512

@@ -399,6 +399,8 @@ def latent_walk(
 ) -> Axes:
     """Draw what the generator makes on the way from one latent vector to another, one walk a row.
 
+    First used in chapter 10.
+
     Args:
         generator: an image generator of `ganlib.nets`, a `Generator`, or a game (its averaged generator walks). The
             codes of InfoGAN stay on the way.
