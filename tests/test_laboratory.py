@@ -15,7 +15,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganlib import compute, divergences, losses, nets, penalties, toys, widgets
+from ganlib import compute, divergences, losses, nets, toys, widgets
+
+from .in_torch import InTorch, numbers
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -82,10 +84,6 @@ def batches(dim: int) -> list[tuple[Tensor, Tensor]]:
     return [(data.sample(BATCH, rng), torch.randn(BATCH, dim, generator=rng)) for _ in range(3 * ROUNDS)]
 
 
-def numbers(tensors: Any) -> list[list[float]]:
-    return [tensor.detach().double().flatten().tolist() for tensor in tensors]
-
-
 @functools.cache
 def in_node(adam: bool) -> list[Any]:
     job = {
@@ -100,30 +98,16 @@ def in_node(adam: bool) -> list[Any]:
 
 
 def in_torch(loss: str, r1: float, k: int, dim: int, adam: bool, dtype: torch.dtype) -> dict[str, Any]:
-    G, D = (net.to(dtype) for net in networks(dim))
-    rule, penalty, rng = losses.get(loss), penalties.r1(r1), compute.generator(0)
     kind = functools.partial(torch.optim.Adam, betas=(0.5, 0.999)) if adam else torch.optim.SGD
-    moves_g, moves_d = kind(G.parameters(), lr=RATES["rateG"]), kind(D.parameters(), lr=RATES["rateD"])
+    game = InTorch(*(net.to(dtype) for net in networks(dim)), loss, r1, kind, **RATES)
     drawn = iter([(x.to(dtype), z.to(dtype)) for x, z in batches(dim)])
-    seen: list[float] = []
     first: list[list[float]] = []
     for _ in range(ROUNDS):
         for _ in range(k):
-            x, z = next(drawn)
-            fake = G(z).detach()
-            value = rule.discriminator(D(x), D(fake)) + penalty.function(D, x, fake, rng)
-            moves_d.zero_grad()
-            value.backward()
-            moves_d.step()
-            seen.append(value.item())
-        x, z = next(drawn)
-        value = rule.generator(D(x), D(G(z)))
-        moves_g.zero_grad()
-        value.backward()
-        moves_g.step()
-        seen.append(value.item())
-        first = first or numbers([*G.parameters(), *D.parameters()])
-    return {"losses": seen, "first": first, "last": numbers([*G.parameters(), *D.parameters()])}
+            game.step_d(*next(drawn))
+        game.step_g(*next(drawn))
+        first = first or game.weights()
+    return {"losses": game.seen, "first": first, "last": game.weights()}
 
 
 def apart(ours: dict[str, Any], theirs: dict[str, Any]) -> float:

@@ -48,6 +48,12 @@ def trained(net: nn.Module) -> nn.Module:
                 module.weight.normal_(0, fan_in**-0.5 / getattr(module, "gain", 1))
                 if module.bias is not None:
                     module.bias.normal_(0, 0.1)
+            if isinstance(module, nets.StyleGenerator):
+                module.shift.normal_(0, 0.1)
+                module.mean_w.normal_(0, 0.1)
+                for layer in module.convolutions:
+                    layer.strength.normal_(0, 0.3)  # type: ignore[operator, union-attr]
+                    layer.bias.normal_(0, 0.3)  # type: ignore[operator, union-attr]
     return net.eval()
 
 
@@ -86,6 +92,8 @@ GENERATORS: dict[str, Any] = {
     "perceptron, concatenation": lambda: nets.MLPGenerator(latent=4, out=64, width=32, classes=3),
     "perceptron, embedding": lambda: nets.MLPGenerator(latent=4, out=64, width=32, classes=3, condition="embedding"),
     "progressive": progressive,
+    "styles": lambda: nets.StyleGenerator(latent=12, width=6, depth=2),
+    "styles, grey, 8 pixels, z normalised": lambda: nets.StyleGenerator(8, 1, latent=5, width=3, depth=0),
     "assorted": assorted,
 }
 SHAPES = {name: (1, 8, 8) for name in GENERATORS if name.startswith("perceptron")}
@@ -122,9 +130,17 @@ def rounded(net: nn.Module) -> nn.Module:
                 module.weight.copy_(scale)
                 module.running_mean.zero_()
                 module.running_var.fill_(1 - module.eps)
-            elif isinstance(module, nets.EqualisedConv2d):
+            elif isinstance(module, nets.EqualisedConv2d | nets.EqualisedLinear | nets.ModulatedConv2d):
                 module.weight.copy_(half(module.weight * module.gain))
                 module.gain = 1.0
+                if isinstance(module, nets.EqualisedLinear):
+                    module.bias.mul_(module.rate)
+                    module.rate = 1.0
+            elif isinstance(module, nets.StyleGenerator):
+                module.mean_w.copy_(half(module.mean_w))
+                for layer in module.convolutions:
+                    layer.fixed.copy_(half(layer.strength * layer.fixed))  # type: ignore[operator, union-attr]
+                    layer.strength.fill_(1)  # type: ignore[operator, union-attr]
         for parameter in net.parameters():
             parameter.copy_(half(parameter))
     return net
@@ -324,10 +340,14 @@ REFUSED: list[tuple[Any, dict[str, Any], type[Exception], str]] = [
     (lambda: chained(nn.Conv2d(1, 1, (3, 1))), {}, TypeError, r"2: Conv2d with kernel_size=\(3, 1\)"),
     (lambda: chained(nn.BatchNorm2d(1, track_running_stats=False)), {}, TypeError, "2: BatchNorm2d without running"),
     (lambda: chained(nn.InstanceNorm2d(1, track_running_stats=True)), {}, TypeError, "2: InstanceNorm2d with running"),
-    (lambda: chained(nn.Upsample(scale_factor=2, mode="bilinear")), {}, TypeError, "2: Upsample with mode='bilinear'"),
+    (lambda: chained(nn.Upsample(scale_factor=2, mode="nearest-exact")), {}, TypeError, "2: Upsample with mode='near"),
     (lambda: chained(nn.Upsample(scale_factor=(2, 3))), {}, TypeError, r"2: Upsample .* scale_factor=\(2.0, 3.0\)"),
     (lambda: chained(nn.Upsample(scale_factor=2, mode="bicubic", align_corners=True)), {}, TypeError, "2: Upsample"),
     (lambda: nn.Sequential(nn.Linear(4, 49), nn.Unflatten(1, (7, 7))), {}, TypeError, r"1: Unflatten of dim=1 to \(7"),
+    (lambda: restyled("convolutions.0", nn.Identity()), {}, TypeError, r"convolutions\.0: Identity"),
+    (lambda: restyled("convolutions.1.conv", nn.Conv2d(4, 2, 3)), {}, TypeError, r"convolutions\.1\.conv: Conv2d"),
+    (lambda: restyled("to_image.1.affine", nn.Linear(4, 2)), {}, TypeError, r"to_image\.1\.affine: Linear"),
+    (lambda: restyled("mapping.1", Mine(4, 4)), {}, TypeError, r"mapping\.1: Mine"),
     (lambda: half_grown(), {}, ValueError, "level 0.5, between two resolutions"),
     (lambda: nets.ShuffleGenerator(latent=100), {}, ValueError, "weights of 8.. kB .* a page may carry 600 kB"),
     (lambda: scaled(1e6), {}, ValueError, "not finite in half precision"),
@@ -351,6 +371,12 @@ def chained(layer: nn.Module) -> nn.Module:
 def half_grown() -> nn.Module:
     net = nets.ProgressiveGenerator(size=8, latent=4, width=4)
     net.level.fill_(0.5)
+    return net
+
+
+def restyled(path: str, part: nn.Module) -> nn.Module:
+    net = nets.StyleGenerator(8, 1, latent=4, width=2)
+    net.set_submodule(path, part)
     return net
 
 

@@ -13,8 +13,9 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
-from ganlib import compute, data, losses, penalties, widgets
-from tests.test_laboratory import environment, numbers
+from ganlib import compute, data, widgets
+from tests.in_torch import InTorch, numbers
+from tests.test_laboratory import environment
 
 TRAINING, HELD_OUT = (data.load("digits8", split).x for split in ("train", "test"))
 ROUNDS, BATCH, RATES = 20, 64, {"rateG": 0.002, "rateD": 0.001}
@@ -42,30 +43,16 @@ def batches() -> list[tuple[Tensor, Tensor]]:
 
 def in_torch(loss: str, r1: float, dtype: torch.dtype = torch.float32) -> dict[str, Any]:
     """Losses of all steps, and the weights of G, D and the averaged G after them."""
-    G, D = (net.to(dtype) for net in networks())
-    rule, penalty, rng = losses.get(loss), penalties.r1(r1), compute.generator(0)
-    moves_g = torch.optim.Adam(G.parameters(), lr=RATES["rateG"], betas=(0.0, 0.99))
-    moves_d = torch.optim.Adam(D.parameters(), lr=RATES["rateD"], betas=(0.0, 0.99))
-    average = [parameter.detach().clone() for parameter in G.parameters()]
+    adam = functools.partial(torch.optim.Adam, betas=(0.0, 0.99))
+    game = InTorch(*(net.to(dtype) for net in networks()), loss, r1, adam, **RATES)
+    average = [parameter.detach().clone() for parameter in game.G.parameters()]
     drawn = iter([(x.to(dtype), z.to(dtype)) for x, z in batches()])
-    seen = []
     for step in range(1, ROUNDS + 1):
-        x, z = next(drawn)
-        fake = G(z).detach()
-        value = rule.discriminator(D(x), D(fake)) + penalty.function(D, x, fake, rng)
-        moves_d.zero_grad()
-        value.backward()
-        moves_d.step()
-        seen.append(value.item())
-        x, z = next(drawn)
-        value = rule.generator(D(x), D(G(z)))
-        moves_g.zero_grad()
-        value.backward()
-        moves_g.step()
-        seen.append(value.item())
-        for mean, now in zip(average, G.parameters(), strict=True):
+        game.step_d(*next(drawn))
+        game.step_g(*next(drawn))
+        for mean, now in zip(average, game.G.parameters(), strict=True):
             mean.lerp_(now.detach(), 1 - min(0.995, step / (step + 9)))
-    return {"losses": seen, "weights": numbers([*G.parameters(), *D.parameters(), *average])}
+    return {"losses": game.seen, "weights": [*game.weights(), *numbers(average)]}
 
 
 def job() -> dict[str, Any]:

@@ -30,7 +30,8 @@ def assorted() -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(3, 8, 5, 1, 2, padding_mode="reflect"), nn.PReLU(8), nn.Upsample(scale_factor=2, mode="bicubic"),
         nn.Sequential(nn.Conv2d(8, 4, 3, 2, 1), nn.PReLU(), nn.Upsample(scale_factor=3)),
-        nn.ConvTranspose2d(4, 3, 4, 2, 1), nets.ResidualUpsampler(2, 3, width=4, depth=2), nn.Tanh(),
+        nn.ConvTranspose2d(4, 3, 4, 2, 1), nn.Upsample(scale_factor=3, mode="bilinear"), nn.AvgPool2d(3),
+        nets.ResidualUpsampler(2, 3, width=4, depth=2), nn.Tanh(),
     )  # fmt: skip
 
 

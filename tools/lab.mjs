@@ -104,17 +104,19 @@ async function play(file) {
   await page.getByText(/^Python 3.* \| Idle$/).waitFor({ timeout: 90000 }); // the kernel runs, and lists no work
   await page.getByRole("menuitem", { name: "Run", exact: true }).click();
   await page.getByRole("menuitem", { name: "Run All Cells", exact: true }).click();
-  const cell = i => page.locator(".jp-Notebook .jp-CodeCell").nth(i);
-  const said = cell(11).locator(".jp-OutputArea-output");
-  await said.filter({ hasText: "heard" }).waitFor({ timeout: 40000 });
+  const LAST = 14, cell = i => page.locator(".jp-Notebook .jp-CodeCell").nth(i);
+  const said = cell(LAST).locator(".jp-OutputArea-output");
+  await said.filter({ hasText: "heard" }).waitFor({ timeout: 120000 });
 
   const boxes = { scrubber: cell(1).locator(".jp-OutputArea-output .jupyter-widgets").first(), live: cell(2).locator(".ganlib-live"), laboratory: cell(3).locator(".ganlib-laboratory"), quiz: cell(4).locator(".ganlib-quiz"),
     pad: cell(5).locator(".ganlib-trans"), lamp: cell(6).locator(".ganlib-trans"), mix: cell(7).locator(".ganlib-trans"),
-    rub: cell(8).locator(".ganlib-trans"), budget: cell(9).locator(".ganlib-trans"), canvas: cell(10).locator(".ganlib-trans") };
+    rub: cell(8).locator(".ganlib-trans"), budget: cell(9).locator(".ganlib-trans"), canvas: cell(10).locator(".ganlib-trans"),
+    table: cell(11).locator(".ganlib-trans"), trainer: cell(12).locator(".ganlib-trans"), styles: cell(13).locator(".ganlib-trans") };
   // What stands for all that a widget shows; live's map draws itself bit by bit and is left out.
   const parts = { scrubber: "img", live: ".live-picture", laboratory: "canvas, label b", quiz: "img, p:not(:empty), .right, .wrong",
     pad: ".trans-view > canvas", lamp: ".trans-view:first-child canvas, .trans-view:last-child canvas", mix: ".trans-view canvas",
-    rub: ".rub-answers canvas", budget: "p, li, .budget-purse", canvas: ".canvas-board canvas" };
+    rub: ".rub-answers canvas", budget: "p, li, .budget-purse", canvas: ".canvas-board canvas",
+    table: "tbody tr, [role=status]", trainer: "canvas, .trainer-numbers", styles: ".trans-view canvas" };
   const shown = name => boxes[name].evaluate((box, kind) => [...box.querySelectorAll(kind)].filter(e => e.offsetParent)
     .map(e => e.src ?? e.toDataURL?.() ?? e.textContent).join(), parts[name]);
   const still = async name => { // until two looks agree
@@ -136,6 +138,9 @@ async function play(file) {
     await boxes.rub.locator(".trans-view > canvas[role=img]").evaluate(e => String(e.getAttribute("aria-label").match(/ (\d+) with/)[1] - 1)),
     await boxes.budget.locator("fieldset").last().evaluate(e => String([...e.querySelectorAll("input")].findIndex(i => i.checked))),
     (await boxes.canvas.locator(".canvas-where").textContent()).match(/column (-?\d+)/)[1],
+    await boxes.table.getByRole("searchbox").inputValue(),
+    await boxes.trainer.getByLabel("Seed").inputValue(),
+    await boxes.styles.getByRole("slider", { name: "Truncation ψ" }).inputValue(),
   ];
 
   const drawn = {}, spilled = {};
@@ -147,7 +152,7 @@ async function play(file) {
       const colours = canvas => new Set(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data).size;
       return seen.length > 0 && seen.every(e => e.src ? e.naturalWidth > 30 : e.toDataURL ? colours(e) > 20 : e.textContent);
     }, parts[name]);
-    spilled[name] = await boxes[name].evaluate(box => [...box.querySelectorAll("dt, dd, span, label, button, p:not(.unseen)")]
+    spilled[name] = await boxes[name].evaluate(box => [...box.querySelectorAll("dt, dd, span:not(.unseen), label, button, p:not(.unseen)")]
       .filter(e => e.offsetParent && e.clientWidth && e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.trim()));
     await shoot(name, "before");
   }
@@ -198,12 +203,36 @@ async function play(file) {
   await press("budget", "buy", boxes.budget.getByRole("button", { name: "Buy" }), "Enter");
   await press("budget", "level", boxes.budget.getByRole("radio", { name: "no, 0 coins" }), "Space");
   await press("canvas", "arrows", boxes.canvas.locator(".canvas-board"), "ArrowRight", "ArrowDown");
+  await press("table", "search", boxes.table.getByRole("searchbox"), "c", "e");
+  await press("table", "sort", boxes.table.getByRole("button", { name: "year" }), "Enter");
+  await press("table", "clear", boxes.table.getByRole("searchbox"), "Escape", "a");
+  const start = boxes.trainer.locator(".trainer-start"), before = await still("trainer");
+  await start.focus();
+  await page.keyboard.press("Enter");
+  await boxes.trainer.getByText(/^Round [1-9]\d* after/).waitFor({ timeout: 60000 });
+  keys["trainer, start"] = [(await shown("trainer")) !== before && (await start.textContent()) === "Pause", await start.evaluate(e => e === document.activeElement)];
+  await page.keyboard.press("Enter");
+  await still("trainer");
+  keys["trainer, pause"] = [(await start.textContent()) === "Go on", await start.evaluate(e => e === document.activeElement)];
+  await boxes.trainer.getByLabel("Seed").focus();
+  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("Tab");
+  keys["trainer, seed"] = [(await boxes.trainer.getByLabel("Seed").inputValue()) === "8", true];
+  await press("styles", "crossover", boxes.styles.getByRole("slider", { name: "Styles from B, the finest first" }), "ArrowRight");
+  await press("styles", "switch", boxes.styles.getByRole("button", { name: /^style 2,/ }), "Enter");
+  await press("styles", "new A", boxes.styles.getByRole("button", { name: "New A" }), "Space");
+  await press("styles", "truncation", boxes.styles.getByRole("slider", { name: "Truncation ψ" }), "ArrowLeft");
+  await laboratory.getByRole("button", { name: "Copy settings" }).focus();
+  await page.keyboard.press("Enter");
+  const sent = laboratory.getByLabel("These settings in Python");
+  await sent.waitFor({ timeout: 10000 });
+  keys["laboratory, settings"] = [/widgets\.laboratory\(/.test(await sent.inputValue()), await laboratory.evaluate(box => box.contains(document.activeElement))];
   for (const name of Object.keys(boxes)) await shoot(name, "after");
 
   // What Python hears of it, and whether it can still set them.
   const used = await standing();
   await said.evaluate(e => { e.textContent = ""; });
-  await cell(11).locator(".jp-InputPrompt").click();
+  await cell(LAST).locator(".jp-InputPrompt").click();
   await page.keyboard.press("Control+Enter");
   await said.filter({ hasText: "heard" }).waitFor({ timeout: 20000 });
   const heard = (await said.innerText()).trim();

@@ -59,7 +59,7 @@ sys.path.insert(0, {str(ROOT / "tools")!r})
 import cover_generator
 import matplotlib.pyplot as plt
 import torch
-from ganlib import nets, plot, widgets
+from ganlib import data, nets, plot, widgets
 
 plot.use_style()
 frames = []
@@ -85,7 +85,10 @@ rubbed = widgets.rub(sampler, mean, reader, small[:, :1])
 prices = {{"labels": {{100: 20, 400: 80}}, "shifts": {{"no": 0, "yes": 20}}}}
 shop = widgets.budget({{(n, s): (n / 8, n / 9, n / 7) for n in (100, 400) for s in ("no", "yes")}}, prices, 100)
 texture = torch.nn.Sequential(torch.nn.Conv2d(2, 1, 3), torch.nn.Upsample(scale_factor=2), torch.nn.Tanh())
-endless = widgets.canvas(texture)""",
+endless = widgets.canvas(texture)
+names = widgets.table([("hinge", "TF-GAN", "2018"), ("distance", "vegans", "2021")], ["name", "library", "year"])
+school = widgets.trainer(*(data.load("digits8", split).x for split in ("train", "test")))
+styles = widgets.styles(nets.StyleGenerator(width=4))""",
     "box",
     "player",
     'widgets.laboratory("ring")',
@@ -101,14 +104,20 @@ widgets.quiz([
     "rubbed",
     "shop",
     "endless",
+    "names",
+    "school",
+    "styles",
     """slider = box.children[0].children[1]
-print("heard", slider.value, player.label, board.translator, mixture.alpha, rubbed.picture, shop.choice[1], endless.x)
+print("heard", slider.value, player.label, board.translator, mixture.alpha, rubbed.picture, shop.choice[1], endless.x,
+      names.query, school.settings["seed"], styles.psi)
 slider.value, player.label, board.translator, mixture.alpha = "200", 7, "by-night", 0.25
-rubbed.picture, shop.choice, endless.x = 1, [0, 1], -40""",
+rubbed.picture, shop.choice, endless.x = 1, [0, 1], -40
+names.query, school.settings, styles.psi = "an", school.settings | {"seed": 7}, 0.25""",
 )
 #: What its last cell sets: the scrubber's step, the generator's class, the pad's translator, the mixture's α, the
-#: picture to rub at, whether shifts are bought, the column of the canvas.
-SET = ["200", "7", "by-night", "0.25", "1", "1", "-40"]
+#: picture to rub at, whether shifts are bought, the column of the canvas, what the table is searched for, the trainer's
+#: seed, and ψ.
+SET = ["200", "7", "by-night", "0.25", "1", "1", "-40", "an", "7", "0.25"]
 
 
 def lay_out(folder: Path) -> Path:

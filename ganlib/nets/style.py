@@ -93,7 +93,7 @@ class ModulatedConv2d(_Net):
         return y * (lengths + 1e-8).rsqrt().to(y.dtype)[:, :, None, None]
 
 
-class _StyleLayer(_Net):
+class StyleLayer(_Net):
     """A modulated convolution, noise, bias and LeakyReLU; enlarges the image before if asked to."""
 
     fixed: Tensor
@@ -170,9 +170,9 @@ class StyleGenerator(_Net):
             linear += [EqualisedLinear(latent, latent, rate=rate), nn.LeakyReLU(0.2)]
         self.mapping = nn.Sequential(*linear)
         self.constant = nn.Parameter(torch.randn(1, widths[0], 4, 4))
-        convolutions = [_StyleLayer(widths[0], widths[0], latent, 4, enlarge=False)]
+        convolutions = [StyleLayer(widths[0], widths[0], latent, 4, enlarge=False)]
         for i, (a, b) in enumerate(pairwise(widths), 1):
-            convolutions += [_StyleLayer(a, b, latent, 4 * 2**i, True), _StyleLayer(b, b, latent, 4 * 2**i, False)]
+            convolutions += [StyleLayer(a, b, latent, 4 * 2**i, True), StyleLayer(b, b, latent, 4 * 2**i, False)]
         self.convolutions = nn.ModuleList(convolutions)
         self.to_image = nn.ModuleList(ModulatedConv2d(width, channels, latent, 1, False) for width in widths)
         self.shift = nn.Parameter(torch.zeros(channels))

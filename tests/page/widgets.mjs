@@ -46,7 +46,7 @@ async function open(one) {
       pixels: [...document.querySelectorAll(".ganlib-trans canvas:not(.pad-tiles)")].map(c => [c.width, c.height, [...c.getContext("2d").getImageData(0, 0, c.width, c.height).data]]),
       named: [...document.querySelectorAll(".ganlib-trans [role=img]")].map(c => c.getAttribute("aria-label")),
       text: document.querySelector(".ganlib-trans").innerText, saved: state.saved || 0,
-      state: Object.fromEntries(["drawing", "z", "translator", "picture", "gain", "sigma", "two_levels", "alpha", "mask", "x", "y", "texture", "choice", "bought", "best_shown", "query", "chosen", "order", "settings", "playing", "progress"].filter(k => k in state).map(k => [k, state[k]])),
+      state: Object.fromEntries(["drawing", "z", "translator", "picture", "gain", "sigma", "two_levels", "alpha", "layers", "psi", "mask", "x", "y", "texture", "choice", "bought", "best_shown", "query", "chosen", "order", "settings", "playing", "progress"].filter(k => k in state).map(k => [k, state[k]])),
     }));
   };
   const press = async (what, control, ...keys) => {
@@ -170,6 +170,34 @@ const play = {
     await press("next", box.getByRole("button", { name: "Next picture" }), "Space");
     await page.evaluate(() => model.set("alpha", 0.25));
     await look("from Python");
+  },
+  async styles(seat) {
+    const { page, found, box, settle, look, press, click } = seat, way = box.getByRole("slider", { name: "Styles from B, the finest first" });
+    const one = k => box.getByRole("button", { name: new RegExp(`^style ${k},`) });
+    await look("start");
+    await press("right", way, "ArrowRight");
+    await press("end", way, "End");
+    await press("home", way, "Home");
+    found.one = await way.getAttribute("aria-valuetext");
+    await press("switch", one(2), "Enter");
+    await press("two", one(4), "Space");
+    found.two = await way.getAttribute("aria-valuetext");
+    found.named = await one(4).textContent();
+    const frame = await box.locator(".styles-strip").boundingBox();
+    await page.touchscreen.tap(frame.x + 2.5 / 8 * frame.width, frame.y + frame.height / 2);
+    await look("tap");
+    await press("new A", box.getByRole("button", { name: "New A" }), "Space");
+    await click("new B", "New B");
+    await click("swap", "Swap A and B");
+    await press("psi", box.getByRole("slider", { name: "Truncation ψ" }), ...Array(10).fill("ArrowLeft"));
+    await page.evaluate(() => { model.set("layers", [1, 0, 0, 0, 1, 1, 0]); model.set("psi", -1); model.set("z", state.z.map(z => z.map(v => v / 2))); }); // as a kernel does
+    await look("from Python");
+    found.times = [];
+    for (let i = 0; i < 12; i++) {
+      await page.evaluate(i => model.set("layers", state.layers.map((_, k) => (i >> k) & 1)), i);
+      await settle();
+      found.times.push(await box.locator(".trans-time").textContent());
+    }
   },
   async rub(seat) {
     const { page, found, box, look, press, click } = seat, board = box.locator(".pad-board");

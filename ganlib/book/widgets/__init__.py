@@ -4,7 +4,8 @@
 `live` hands a trained generator to the reader's browser, `laboratory` and `trainer` are GANs that train there, `quiz`
 asks for a guess before the reveal, `budget` sells what was measured, and `table` is there to look things up in. Four
 run translators: `pad` is painted on, `lamp` shows what a translation hides, `mix` slides between the weights of two
-networks, and `rub` fills in what one rubs out. `canvas` is a window on an endless texture.
+networks, and `rub` fills in what one rubs out. `canvas` is a window on an endless texture, and `styles` mixes two
+pictures of one generator.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ganlib.book.widgets.network import SIDE_LIMIT, WEIGHTS_LIMIT
 from ganlib.book.widgets.pad import MOST_BRUSHES, Pad, pad
 from ganlib.book.widgets.quiz import MOST_ANSWERS, QUIZ_LIMIT, Question, Quiz, quiz
 from ganlib.book.widgets.rub import Rub, rub
+from ganlib.book.widgets.styles import Styles, styles
 from ganlib.book.widgets.table import TABLE_LIMIT, Link, Table, table
 from ganlib.book.widgets.trainer import TRAINER_SIDE, Trainer, trainer
 from ganlib.book.widgets.translators import PICTURES_LIMIT
@@ -47,6 +49,7 @@ __all__ = [
     "Quiz",
     "Rub",
     "Scrubber",
+    "Styles",
     "Table",
     "Trainer",
     "budget",
@@ -61,6 +64,7 @@ __all__ = [
     "quiz",
     "rub",
     "scrubber",
+    "styles",
     "table",
     "trainer",
 ]

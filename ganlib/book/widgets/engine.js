@@ -109,15 +109,28 @@ function joined(a, b) {
   return y;
 }
 
-// The four pixels that a bicubic enlargement weighs for each new one along a side, at the border the last one again, and
-// their weights (Keys 1981, a = -3/4 as in PyTorch).
-function cubic(side, factor) {
+// The pixels that a smooth enlargement weighs for each new one along a side, at the border the last one again, and their
+// weights: two by their nearness, or four (Keys 1981, a = -3/4 as in PyTorch).
+function neighbours(side, factor, cubic) {
   const a = -0.75, near = t => ((a + 2) * t - (a + 3)) * t * t + 1, far = t => ((a * t - 5 * a) * t + 8 * a) * t - 4 * a;
   return Array.from({ length: side * factor }, (_, i) => {
     const at = (i + 0.5) / factor - 0.5, first = Math.floor(at), t = at - first;
-    const from = [-1, 0, 1, 2].map(step => Math.max(0, Math.min(side - 1, first + step)));
-    return [from, [far(t + 1), near(t), near(1 - t), far(2 - t)]];
+    const from = (cubic ? [-1, 0, 1, 2] : [0, 1]).map(step => Math.max(0, Math.min(side - 1, first + step)));
+    return [from, cubic ? [far(t + 1), near(t), near(1 - t), far(2 - t)] : [1 - t, t]];
   });
+}
+// Along the rows, then along the columns.
+function smooth(x, f, cubic) {
+  const wide = planes(x.channels, x.height, x.width * f), y = planes(x.channels, x.height * f, x.width * f);
+  const across = neighbours(x.width, f, cubic), down = neighbours(x.height, f, cubic);
+  for (let r = 0; r < x.channels * x.height; r++) across.forEach(([from, weight], j) => {
+    for (let k = 0; k < from.length; k++) wide.data[r * wide.width + j] += weight[k] * x.data[r * x.width + from[k]];
+  });
+  for (let c = 0; c < x.channels; c++) down.forEach(([from, weight], i) => {
+    for (let k = 0; k < from.length; k++) for (let j = 0, to = (c * y.height + i) * y.width, at = (c * x.height + from[k]) * y.width; j < y.width; j++)
+      y.data[to + j] += weight[k] * wide.data[at + j];
+  });
+  return y;
 }
 
 const each = (x, f) => { for (let i = 0; i < x.data.length; i++) x.data[i] = f(x.data[i]); return x; };
@@ -200,19 +213,8 @@ const LAYERS = {
       y.data[(c * y.height + i) * y.width + j] = x.data[(c * x.height + Math.floor(i / f)) * x.width + Math.floor(j / f)];
     return y;
   },
-  // Along the rows, then along the columns.
-  bicubic(x, { factor: f }) {
-    const wide = planes(x.channels, x.height, x.width * f), y = planes(x.channels, x.height * f, x.width * f);
-    const across = cubic(x.width, f), down = cubic(x.height, f);
-    for (let r = 0; r < x.channels * x.height; r++) across.forEach(([from, weight], j) => {
-      for (let k = 0; k < 4; k++) wide.data[r * wide.width + j] += weight[k] * x.data[r * x.width + from[k]];
-    });
-    for (let c = 0; c < x.channels; c++) down.forEach(([from, weight], i) => {
-      for (let k = 0; k < 4; k++) for (let j = 0, to = (c * y.height + i) * y.width, at = (c * x.height + from[k]) * y.width; j < y.width; j++)
-        y.data[to + j] += weight[k] * wide.data[at + j];
-    });
-    return y;
-  },
+  bicubic: (x, { factor }) => smooth(x, factor, true),
+  bilinear: (x, { factor }) => smooth(x, factor, false),
   // A border in which the image goes on as in a mirror that stands on its last pixels.
   reflect(x, { padding }) {
     const y = planes(x.channels, x.height + 2 * padding, x.width + 2 * padding);
@@ -269,6 +271,32 @@ const LAYERS = {
     }
     return y;
   },
+  // What a generator of styles begins with: always the same numbers.
+  constant: (_, { numbers: [data], shape: [channels, height, width] }) => ({ data, channels, height, width }),
+  // w led towards its mean, and from there on the style of all layers; whoever mixes gives each its own, in `styles`.
+  truncate: (w, { numbers: [mean] }, { psi = 1 }) => vector(w.data.map((v, i) => mean[i] + psi * (v - mean[i]))),
+  style(w, { count }, at) { at.styles = Array(count).fill(w.data); return w; },
+  // A convolution whose weights a style scales, channel by channel of what goes in; where it is `demodulated` they are then divided by
+  // their length, for each channel that comes out. Both are done beside the weights. Then noise, the same for all channels, and a bias.
+  modulate(x, layer, { styles }) {
+    const { numbers: [matrix, shift, weight, bias, noise], outputs, kernel, style, demodulate, gain } = layer, n = x.channels, area = kernel * kernel;
+    const scale = LAYERS.linear(vector(styles[style]), { numbers: [matrix, shift] }).data, none = new Float32Array(Math.max(n, outputs));
+    const given = LAYERS.affine(x, { numbers: [scale, none], classes: 0 }, {}), size = x.height * x.width;
+    const y = LAYERS.convolve(given, { numbers: [weight, none], outputs, kernel, stride: 1, padding: (kernel - 1) / 2 });
+    layer.squares ||= Float32Array.from({ length: outputs * n }, (_, k) => weight.subarray(k * area, (k + 1) * area).reduce((sum, v) => sum + v * v, 0));
+    for (let o = 0; o < outputs; o++) {
+      const length = demodulate ? Math.sqrt(scale.reduce((sum, v, i) => sum + v * v * layer.squares[o * n + i], 1e-8)) : 1;
+      for (let p = 0, at = o * size; p < size; p++, at++) y.data[at] = gain * (y.data[at] / length + bias[o] + (noise ? noise[p] : 0));
+    }
+    return y;
+  },
+  // The colours of a resolution, added to the enlarged image of the one before, which stands aside; and in the end that image.
+  colours(x, layer, at) {
+    const made = LAYERS.modulate(x, layer, at), before = at.image && LAYERS.bilinear(at.image, { factor: 2 });
+    at.image = before ? { ...made, data: made.data.map((v, p) => before.data[p] + v) } : made;
+    return x;
+  },
+  image: (x, _, { image }) => image,
   // Mean 0 and variance 1 over each group of channels.
   normalise(x, { groups, eps }) {
     const y = planes(x.channels, x.height, x.width), size = x.data.length / groups;

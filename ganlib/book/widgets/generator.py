@@ -100,15 +100,7 @@ def live(
             pixels a side, weights above `WEIGHTS_LIMIT` bytes or too large for half precision, names that are not one a
             class, no words in `alt`.
     """
-    if isinstance(generator, Game | Generator):
-        made = generator.snapshot() if isinstance(generator, Game) else generator
-        if not isinstance(made.prior, Prior) or made.prior.free != made.latent:
-            raise ValueError("generator is of a game with a prior of its own: the page draws a normal or a uniform z")
-        generator = made.maker
-    if isinstance(generator, nets.Autoencoder):
-        generator = generator.generator
-    if not isinstance(generator, nn.Module):
-        raise TypeError(f"generator must be a network or a game, got {type(generator).__name__}")
+    generator = maker(generator)
     if not alt.strip():
         raise ValueError("alt must say in words what a picture shows")
     tape = Tape()
@@ -126,6 +118,25 @@ def live(
     weights = packed("generator", [*tape.numbers, directions])
     network = {"latent": latent, "prior": prior, "classes": classes, "shape": shape, "layers": tape.layers}
     return Live(network=network, weights=weights, names=names, alt=alt, z=z, label=0)
+
+
+def maker(given: Any) -> nn.Module:
+    """The network that makes images of z; of a game the averaged one.
+
+    Raises:
+        TypeError: it is neither network nor game.
+        ValueError: a game with a prior of its own.
+    """
+    if isinstance(given, Game | Generator):
+        made = given.snapshot() if isinstance(given, Game) else given
+        if not isinstance(made.prior, Prior) or made.prior.free != made.latent:
+            raise ValueError("generator is of a game with a prior of its own: the page draws a normal or a uniform z")
+        given = made.maker
+    if isinstance(given, nets.Autoencoder):
+        given = given.generator
+    if not isinstance(given, nn.Module):
+        raise TypeError(f"generator must be a network or a game, got {type(given).__name__}")
+    return given
 
 
 def _first(

@@ -17,6 +17,7 @@ from torch.nn.utils import parametrize
 from ganlib import features, nets
 from ganlib.nets.base import LabelCode
 from ganlib.nets.images import ImageGenerator
+from ganlib.nets.style import StyleLayer
 from ganlib.nets.translation import Dense, Residual
 
 WEIGHTS_LIMIT = 600_000
@@ -69,6 +70,8 @@ def write_generator(tape: Tape, net: nn.Module) -> int:
         return _write_image_generator(tape, cast(ImageGenerator, net))
     if kind is nets.ProgressiveGenerator:
         return _write_progressive(tape, net)
+    if kind is nets.StyleGenerator:
+        return _write_styles(tape, cast(nets.StyleGenerator, net))
     first = next(net.children(), None)
     if kind is nn.Sequential and isinstance(first, nn.Linear):
         write_layer(tape, net, "")
@@ -128,6 +131,40 @@ def _write_progressive(tape: Tape, net: Any) -> int:
     return cast(int, net.latent)
 
 
+def _write_styles(tape: Tape, net: nets.StyleGenerator) -> int:
+    """z to w, and behind the layer "style" an image from one w a layer; noise is the fixed one."""
+    write_layer(tape, net.mapping, "mapping")
+    tape.add("truncate", net.mean_w)
+    tape.add("style", count=net.layers)
+    tape.add("constant", net.constant, shape=list(net.constant.shape[1:]))
+    for i, layer in enumerate(net.convolutions):
+        path = f"convolutions.{i}"
+        if type(layer) is not StyleLayer:
+            raise refused(path, layer)
+        if layer.enlarge:
+            tape.add("bilinear", factor=2)
+        noise = layer.strength * layer.fixed
+        _modulated(tape, "modulate", layer.conv, f"{path}.conv", layer.bias, noise, style=i, gain=2**0.5)
+        tape.add("activate", name="leaky", slope=0.2)
+        if i % 2 == 0:
+            image, last = net.to_image[i // 2], i + 1 == net.layers
+            shift = net.shift if last else torch.zeros(net.channels)
+            _modulated(tape, "colours", image, f"to_image.{i // 2}", shift, style=i, gain=1)
+    tape.add("image")
+    return net.latent
+
+
+def _modulated(tape: Tape, op: str, layer: nn.Module, path: str, *added: Tensor, **facts: Any) -> None:
+    """A convolution by style, what is `added` to its output (a bias, noise), and `gain`, by which all of that grows."""
+    if type(layer) is not nets.ModulatedConv2d:
+        raise refused(path, layer)
+    if type(layer.affine) is not nets.EqualisedLinear:
+        raise refused(f"{path}.affine", layer.affine)
+    affine, weight = layer.affine, layer.weight * layer.gain
+    numbers = (affine.weight.T * affine.gain, affine.bias * affine.rate, weight, *added)
+    tape.add(op, *numbers, outputs=len(weight), kernel=weight.shape[-1], demodulate=layer.demodulate, **facts)
+
+
 def _kind(layer: nn.Module) -> type:
     """The type of a layer; spectral normalisation, which only recomputes the weight, leaves it what it was."""
     return type(layer).__mro__[1] if parametrize.is_parametrized(layer) else type(layer)
@@ -149,7 +186,9 @@ def _bias(layer: Any, length: int) -> Tensor:
 
 
 def _linear(tape: Tape, layer: Any, path: str) -> None:
-    tape.add("linear", layer.weight.T, _bias(layer, layer.out_features))
+    """A linear layer, or an equalised one (its numbers are scaled as they are used)."""
+    gain, rate = getattr(layer, "gain", 1.0), getattr(layer, "rate", 1.0)
+    tape.add("linear", layer.weight.T * gain, _bias(layer, layer.out_features) * rate)
 
 
 def _convolution(tape: Tape, layer: Any, path: str) -> None:
@@ -202,10 +241,10 @@ def _group_norm(tape: Tape, layer: Any, path: str) -> None:
 
 def _enlarge(tape: Tape, layer: Any, path: str) -> None:
     factor = layer.scale_factor
-    fits = layer.mode in ("nearest", "bicubic") and not layer.align_corners
+    fits = layer.mode in ("nearest", "bilinear", "bicubic") and not layer.align_corners
     if not fits or not isinstance(factor, int | float) or factor < 1 or factor != int(factor):
         raise refused(path, layer, f" with mode={layer.mode!r}, scale_factor={factor}")
-    tape.add("enlarge" if layer.mode == "nearest" else "bicubic", factor=int(factor))
+    tape.add("enlarge" if layer.mode == "nearest" else layer.mode, factor=int(factor))
 
 
 def _pool(tape: Tape, layer: Any, path: str) -> None:
@@ -314,6 +353,7 @@ def _nothing(tape: Tape, layer: Any, path: str) -> None:
 
 _LAYERS: dict[type, Callable[[Tape, Any, str], None]] = {
     nn.Linear: _linear,
+    nets.EqualisedLinear: _linear,
     nn.Conv2d: _convolution,
     nn.ConvTranspose2d: _convolution,
     nets.EqualisedConv2d: _convolution,
