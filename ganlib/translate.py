@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 __all__ = ["Pictures", "Translator", "backwards"]
+
+TILE = 512  # side of the pieces in which a large picture is enlarged
+WHOLE = 2**24  # pixels, at most, of a picture that must be seen as a whole: some five gigabytes
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Translator:
 
     A network that is convolutional throughout (it says the `step` of its sides) takes each picture at its own size,
     mirrored at its right and lower border up to the next multiple of the step; what was added is cut off the answer.
+    If it also says its `reach`, large pictures go through it in pieces that overlap so far that the answer is the same.
     Another one takes the middle square of each, at the size that it learned from.
 
     Attributes:
@@ -125,6 +130,11 @@ class Translator:
     def _least(self) -> int:
         return int(getattr(self.made.maker, "least", 1))
 
+    @property
+    def _most(self) -> float:
+        """Pixels of a picture, at most."""
+        return math.inf if hasattr(self.made.maker, "reach") or not self.any_size else WHOLE
+
     def says(self) -> str:
         """At which size it takes pictures, in words."""
         height, width = self.learned
@@ -135,7 +145,7 @@ class Translator:
         return f"each with its shorter side at {self.size}; the run learned from {width}×{height}"
 
     def must_take(self, pictures: Pictures) -> None:
-        """Refuse pictures in colour where grey ones were learned from, and too small ones, by their names.
+        """Refuse pictures in colour where grey ones were learned from, and too small or too large ones, by their names.
 
         Raises:
             ValueError: naming them.
@@ -150,6 +160,12 @@ class Translator:
                     f"the network takes pictures of at least {self._least} pixels a side, and these are smaller: "
                     f"{_few(small)}; --size {self._least} enlarges them"
                 )
+        sides = [(name, *self._sides(size)) for name, size in zip(pictures.names, pictures.sizes, strict=True)]
+        if large := [f"{name} ({w}×{h})" for name, w, h in sides if w * h > self._most]:
+            raise ValueError(
+                f"the network must see a picture as a whole, so at most {WHOLE // 10**6} million pixels; "
+                f"these have more: {_few(large)}; --size 2048 makes them smaller"
+            )
 
     def __call__(self, image: Image.Image, *, answers: int = 1, label: int | None = None, seed: int = 0) -> Tensor:
         """What is made of one upright picture, (answers, C, H, W) in [-1, 1].
@@ -163,27 +179,50 @@ class Translator:
             seed: of latents and noise.
 
         Raises:
-            ValueError: it has colours, and the generator learned from grey pictures; or it is too small.
+            ValueError: it has colours, and the generator learned from grey pictures; or it is too small or too large.
         """
         if self.channels == 1 and _coloured(image):
             raise ValueError("the run learned from grey pictures, and this one has colours")
         if self.any_size and self.size is None and min(image.size) < self._least:
             raise ValueError(f"a picture must have at least {self._least} pixels a side, got {image.size}")
-        if not self.any_size:
-            height, width = self.learned
-        elif self.size is None:
-            width, height = image.size
-        else:
-            width, height = (max(self.size, round(side * self.size / min(image.size))) for side in image.size)
+        width, height = self._sides(image.size)
+        if width * height > self._most:
+            raise ValueError(f"a picture must have at most {WHOLE // 10**6} million pixels, got {width}×{height}")
         x = torch.from_numpy(files.pixels(image, self.channels, width, height)).float()[None] / 127.5 - 1
         step = int(getattr(self.made.maker, "step", 1))
         x = F.pad(x, (0, -width % step, 0, -height % step), "reflect")
         labels = None if label is None else [label]
-        made = self.made.translate(x.expand(answers, -1, -1, -1), labels, seed=seed)
+        made = self._pieces(x.expand(answers, -1, -1, -1), labels, seed)
         if not self.any_size:
             return made
         factor = made.shape[2] // x.shape[2]
         return made[..., : factor * height, : factor * width]
+
+    def _sides(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(width, height) at which the network takes a picture of this size."""
+        if not self.any_size:
+            return self.learned[1], self.learned[0]
+        if self.size is None:
+            return size
+        width, height = (max(self.size, round(side * self.size / min(size))) for side in size)
+        return width, height
+
+    def _pieces(self, x: Tensor, labels: list[int] | None, seed: int) -> Tensor:
+        """The answer to images (N, C, H, W), in pieces if the network has a reach: memory hardly grows with them."""
+        reach = getattr(self.made.maker, "reach", None)
+        if reach is None:
+            return self.made.translate(x, labels, seed=seed)
+        rows = []
+        for top in range(0, x.shape[2], TILE):
+            above, row = min(reach, top), []
+            for left in range(0, x.shape[3], TILE):
+                before = min(reach, left)
+                around = x[..., top - above : top + TILE + reach, left - before : left + TILE + reach]
+                made = self.made.translate(around, labels, seed=seed)
+                k = made.shape[2] // around.shape[2]
+                row.append(made[..., k * above : k * (above + TILE), k * before : k * (before + TILE)])
+            rows.append(torch.cat(row, 3))
+        return torch.cat(rows, 2)
 
     def write(
         self,

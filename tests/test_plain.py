@@ -12,7 +12,7 @@ from .notebooks import CHAPTERS, ROOT, Chapter
 
 each = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.path.stem)
 PAGES = [path for folder in (".", "reference", "practice") for path in sorted((ROOT / folder).glob("*.md"))]
-BOOK = {"intro", "bibliography", "glossary", "notation", "benchmarks", "checked"}
+BOOK = {"intro", "farewell", "bibliography", "glossary", "notation", "benchmarks", "checked"}
 
 
 def exists(path: Path) -> bool:

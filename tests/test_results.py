@@ -12,7 +12,7 @@ import results as tool
 import torch
 from torch import nn
 
-from ganlib import results
+from ganlib import compare, results
 
 
 @pytest.mark.parametrize("name", tool.names() or ["none"])
@@ -45,6 +45,16 @@ def test_a_table_comes_from_the_cells_of_its_chapter(name: str) -> None:
 
 def test_every_table_has_its_chapter() -> None:
     assert results.names() == tool.names()
+
+
+def test_rows_of_chapter_15_that_no_claim_reads_say_what_its_text_says() -> None:
+    wall = results.load("15_image_to_image").query("task == 'wall'")
+    rows = {name: part.set_index("seed") for name, part in wall.groupby("machine")}
+    blind, modern = "blind D, λ = 0", "RpGAN + R1 + R2, λ = 10"
+    assert (rows[blind]["error"] > rows["pix2pix, λ = 0"]["error"]).all(), "a blind D raises the error on every seed"
+    for key in ("error", "edges", "spread"):
+        pair = rows[modern][key], rows["pix2pix, λ = 10"][key]
+        assert not compare.paired(*pair, comparisons=6).differs, "RpGAN + R1 + R2: nothing that five seeds could show"
 
 
 def test_an_unknown_table_is_refused() -> None:

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 import ganlib
-from ganlib import cli, data, export, recipes, translate
+from ganlib import cli, data, export, nets, recipes, translate
 from ganlib.run import as_bytes
 
 from .test_own_pictures import flat
@@ -195,6 +195,52 @@ def test_what_a_run_cannot_do_is_code_2(runs: Path, pictures: Path, capsys: Any,
     assert run("translate", runs / game, pictures, "--out", pictures.parent / "out", *more) == 2
     said = capsys.readouterr().err
     assert why in said and len(said.splitlines()) == 1 and not (pictures.parent / "out").exists()
+
+
+@pytest.mark.parametrize("game", ["sr_gan", "esr_gan"])
+def test_large_pictures_are_enlarged_in_pieces_and_come_out_the_same(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, game: str
+):
+    made = ganlib.load(runs / game)
+    translator, net = translate.Translator(made), made.maker
+    noise = np.random.default_rng(0).integers(0, 256, (70, 3 * 61), dtype=np.uint8)
+    image = Image.fromarray(noise if game == "esr_gan" else noise.reshape(70, 61, 3))
+    whole, seen = translator(image), []
+    monkeypatch.setattr(translate, "TILE", 24)
+    net.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[2:]))
+    assert torch.allclose(translator(image), whole, atol=1e-5) and len(seen) > 6
+    assert max(max(sides) for sides in seen) <= 24 + 2 * net.reach
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"blocks": 1}, {"factor": 4}, {"factor": 8, "blocks": 1}, {"block": "rrdb", "blocks": 1}]
+)
+def test_the_reach_of_an_enlarger_is_just_how_far_it_looks(options: dict[str, Any]):
+    net = nets.SuperResolutionGenerator(channels=1, width=2, **options).double().eval()
+    for name, weight in net.named_parameters():  # so that nothing cancels out
+        weight.data = weight.data.abs() + (0.1 if "weight" in name else 0)
+    side = 2 * net.reach + 5
+    x = torch.rand(1, 1, side, side, dtype=torch.float64, requires_grad=True)
+    middle, k = side // 2, net.factor
+    net(x)[..., k * middle : k * (middle + 1), k * middle].sum().backward()
+    assert x.grad is not None
+    rows = x.grad[0, 0].abs().sum(1).nonzero()[:, 0]
+    assert int((rows - middle).abs().max()) == net.reach
+
+
+def test_too_large_to_be_seen_as_a_whole_is_code_2_before_memory_is_spent(
+    runs: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+):
+    monkeypatch.setattr(translate, "WHOLE", 300)
+    out = pictures.parent / "out"
+    label = ["--label", "inputs"]
+    assert run("translate", runs / "star_gan", pictures, *label, "--out", out) == 2
+    said = capsys.readouterr().err
+    assert "must see a picture as a whole" in said and "a.png (" in said and not out.exists()
+    with pytest.raises(ValueError, match="must have at most"):
+        translate.Translator(ganlib.load(runs / "star_gan"))(Image.new("RGB", (40, 40)), label=0)
+    assert run("translate", runs / "star_gan", pictures, *label, "--size", 8, "--out", out) == 0
+    assert run("translate", runs / "sr_gan", pictures, "--out", pictures.parent / "large") == 0
 
 
 def test_what_is_wrong_with_pictures_is_code_2(runs: Path, tmp_path: Path, capsys: Any):

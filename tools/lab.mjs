@@ -150,7 +150,7 @@ async function play(file) {
     drawn[name] = await boxes[name].evaluate((box, kind) => {
       const seen = [...box.querySelectorAll(kind)].filter(e => e.offsetParent);
       const colours = canvas => new Set(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data).size;
-      return seen.length > 0 && seen.every(e => e.src ? e.naturalWidth > 30 : e.toDataURL ? colours(e) > 20 : e.textContent);
+      return seen.length > 0 && seen.every(e => e.src ? e.naturalWidth > 30 : e.toDataURL ? colours(e) > 15 : e.textContent);
     }, parts[name]);
     spilled[name] = await boxes[name].evaluate(box => [...box.querySelectorAll("dt, dd, span:not(.unseen), label, button, p:not(.unseen)")]
       .filter(e => e.offsetParent && e.clientWidth && e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.trim()));
@@ -203,8 +203,8 @@ async function play(file) {
   await press("budget", "buy", boxes.budget.getByRole("button", { name: "Buy" }), "Enter");
   await press("budget", "level", boxes.budget.getByRole("radio", { name: "no, 0 coins" }), "Space");
   await press("canvas", "arrows", boxes.canvas.locator(".canvas-board"), "ArrowRight", "ArrowDown");
+  await press("table", "sort", boxes.table.getByRole("button", { name: "year" }), "Enter", "Enter");
   await press("table", "search", boxes.table.getByRole("searchbox"), "c", "e");
-  await press("table", "sort", boxes.table.getByRole("button", { name: "year" }), "Enter");
   await press("table", "clear", boxes.table.getByRole("searchbox"), "Escape", "a");
   const start = boxes.trainer.locator(".trainer-start"), before = await still("trainer");
   await start.focus();

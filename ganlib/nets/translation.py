@@ -13,6 +13,7 @@ had with their batches of one. No image influences another's, so that gradient p
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import cast
 
@@ -380,6 +381,7 @@ class SuperResolutionGenerator(_Net):
     Attributes:
         step: what both sides of the images must be multiples of: 1, any sides will do.
         least: the smallest side.
+        reach: how many pixels of an image away from a place the answer there depends on, in evaluation mode.
     """
 
     latent, step, least = 0, 1, 1
@@ -408,6 +410,9 @@ class SuperResolutionGenerator(_Net):
         else:
             parts += [nn.Conv2d(w, self.channels, 9, 1, 4)]
         self.leave = nn.Sequential(*parts)
+        near = 1 + 15 * self.blocks if dense else 4 + 2 * self.blocks  # of 3×3 and 9×9 convolutions: 1 and 4 pixels
+        far = sum(1 / 2**i for i in range(doublings)) + (2 if dense else 4) / self.factor  # larger images, finer steps
+        self.reach = near + 1 + math.ceil(far)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (N, channels, factor·H, factor·W) from images (N, channels, H, W)."""
