@@ -24,10 +24,10 @@ __all__ = ["R3GANBlock", "R3GANDiscriminator", "R3GANGenerator"]
 _GAIN = (2 / (1 + 0.2**2)) ** 0.5  # keeps the variance through LeakyReLU with slope 0.2
 
 
-Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
+_Layer = TypeVar("_Layer", nn.Conv2d, nn.Linear)
 
 
-def _scaled(layer: Layer, gain: float) -> Layer:
+def _scaled(layer: _Layer, gain: float) -> _Layer:
     """Weights ~ N(0, gain² / fan_in)."""
     nn.init.normal_(layer.weight, std=gain / layer.weight[0].numel() ** 0.5)
     return layer
