@@ -14,7 +14,7 @@ import pytest
 
 ROWS = processors.load()
 #: Chapters not yet run to the end under other processors since their claims changed; the list only shrinks.
-UNTRIED: set[str] = {"08", "14"}
+UNTRIED: set[str] = set()
 TRIED = [name for name in processors.chapters() if name[:2] not in UNTRIED]
 
 
