@@ -81,8 +81,9 @@ def load() -> list[dict[str, Any]]:
 
 def missing(rows: list[dict[str, Any]], wanted: Iterable[str]) -> list[tuple[str, str]]:
     """(chapter, case) pairs that the table lacks, or has of older code."""
-    current = {(row["chapter"], row["case"]) for row in rows if row["digest"] == digest(row["chapter"])}
-    return [(chapter, case) for chapter in wanted for case in cases(chapter) if (chapter, case) not in current]
+    newest = {chapter: digest(chapter) for chapter in wanted}
+    current = {(row["chapter"], row["case"]) for row in rows if row["digest"] == newest.get(row["chapter"])}
+    return [(chapter, case) for chapter in newest for case in cases(chapter) if (chapter, case) not in current]
 
 
 def run(chapter: str, case: str) -> dict[str, Any]:
