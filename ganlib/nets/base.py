@@ -27,6 +27,18 @@ def _check_input(name: str, x: Tensor, *sides: int) -> None:
         raise TypeError(f"{name} must be a tensor of floats, got {x.dtype}")
 
 
+def _doubling_widths(size: int, width: int) -> list[int]:
+    """Channels at each resolution from 4×4 pixels to full size: `width` at the last, twice as many below, up to 512.
+
+    Raises:
+        ValueError: size is no power of two from 8, or width not positive.
+    """
+    if _check.positive_int("size", size) < 8 or size & (size - 1):
+        raise ValueError(f"size must be a power of two from 8, got {size}")
+    _check.positive_int("width", width)
+    return [max(width, min(width * 2**i, 512)) for i in range(size.bit_length() - 3, -1, -1)]
+
+
 def _check_labels(labels: Tensor | None, classes: int | None, n: int) -> None:
     if classes is None:
         if labels is not None:

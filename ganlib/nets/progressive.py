@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganlib import _check
-from ganlib.nets.base import _check_input, _full_precision, _Net
+from ganlib.nets.base import _check_input, _doubling_widths, _full_precision, _Net
 from ganlib.nets.blocks import MinibatchStd
 
 __all__ = ["EqualisedConv2d", "PixelNorm", "ProgressiveDiscriminator", "ProgressiveGenerator", "at_level"]
@@ -99,12 +99,9 @@ class _Growing(_Net):
 
     def __init__(self, size: int, channels: int, width: int) -> None:
         super().__init__()
-        if _check.positive_int("size", size) < 8 or size & (size - 1):
-            raise ValueError(f"size must be a power of two from 8, got {size}")
-        self.size, self.channels = size, _check.positive_int("channels", channels)
-        self.width = _check.positive_int("width", width)
-        self.top = size.bit_length() - 3
-        self.widths = [max(width, min(width * 2**i, 512)) for i in range(self.top, -1, -1)]
+        self.widths = _doubling_widths(size, width)
+        self.size, self.channels, self.width = size, _check.positive_int("channels", channels), width
+        self.top = len(self.widths) - 1
         self.register_buffer("level", torch.zeros(()))
 
     def _used(self) -> tuple[int, int]:

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganlib import _check
-from ganlib.nets.base import _check_input, _full_precision, _Net
+from ganlib.nets.base import _check_input, _doubling_widths, _full_precision, _Net
 
 __all__ = ["R3GANBlock", "R3GANDiscriminator", "R3GANGenerator"]
 
@@ -78,14 +78,6 @@ class _Resized(_Net):
         return F.interpolate(self.conv(x), scale_factor=self.factor, mode="bilinear", align_corners=False)
 
 
-def _widths(size: int, width: int) -> list[int]:
-    """Channels from 4×4 pixels to full size."""
-    if _check.positive_int("size", size) < 8 or size & (size - 1):
-        raise ValueError(f"size must be a power of two from 8, got {size}")
-    _check.positive_int("width", width)
-    return [max(width, min(width * 2**i, 512)) for i in range(size.bit_length() - 3, -1, -1)]
-
-
 class R3GANGenerator(_Net):
     """Images from a 4×4 basis scaled by z, through residual blocks. First built in chapter 14.
 
@@ -106,7 +98,7 @@ class R3GANGenerator(_Net):
         self, size: int = 32, channels: int = 3, latent: int = 64, width: int = 16, group: int = 16, blocks: int = 1
     ) -> None:
         super().__init__()
-        widths = _widths(size, width)
+        widths = _doubling_widths(size, width)
         self.size, self.channels, self.width = size, _check.positive_int("channels", channels), width
         self.latent = _check.positive_int("latent", latent)
         self.basis = nn.Parameter(torch.randn(widths[0], 4, 4))
@@ -141,7 +133,7 @@ class R3GANDiscriminator(_Net):
 
     def __init__(self, size: int = 32, channels: int = 3, width: int = 16, group: int = 16, blocks: int = 1) -> None:
         super().__init__()
-        widths = _widths(size, width)[::-1]
+        widths = _doubling_widths(size, width)[::-1]
         self.size, self.channels, self.width = size, _check.positive_int("channels", channels), width
 
         def stage(channels: int) -> list[nn.Module]:

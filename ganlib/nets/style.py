@@ -6,7 +6,7 @@ pixels, each steered by its own w (`ModulatedConv2d`) and disturbed by its own n
 to the enlarged image of the one before. Two pictures are mixed by giving some layers the w of one and the rest that of
 the other (`StyleGenerator.mix`), and a picture is made more typical by moving its w towards the mean w (`psi`).
 
-Sources: Karras et al. 2019, https://arxiv.org/abs/1812.04948 (mapping, noise, mixing, truncation in w);
+Sources: Karras et al. 2018, https://arxiv.org/abs/1812.04948 (mapping, noise, mixing, truncation in w);
 Karras et al. 2019, https://arxiv.org/abs/1912.04958 (StyleGAN2: modulated convolutions, image skips).
 """
 
@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganlib import _check
-from ganlib.nets.base import _check_input, _full_precision, _Net
+from ganlib.nets.base import _check_input, _doubling_widths, _full_precision, _Net
 from ganlib.nets.progressive import PixelNorm
 
 __all__ = ["EqualisedLinear", "ModulatedConv2d", "StyleGenerator"]
@@ -32,7 +32,7 @@ class EqualisedLinear(nn.Linear, _Net):
     """A linear layer whose weights are of unit variance, and scaled each time they are used: ŵ = w · gain / √inputs.
 
     Source: Karras et al. 2018, https://arxiv.org/abs/1710.10196, section 4.1; the slower rate of the mapping:
-    Karras et al. 2019, https://arxiv.org/abs/1812.04948, appendix C.
+    Karras et al. 2018, https://arxiv.org/abs/1812.04948, appendix C.
 
     Args:
         inputs: numbers that go in.
@@ -155,16 +155,12 @@ class StyleGenerator(_Net):
         mixing: float = 0.0,
     ) -> None:
         super().__init__()
-        if _check.positive_int("size", size) < 8 or size & (size - 1):
-            raise ValueError(f"size must be a power of two from 8, got {size}")
+        widths = _doubling_widths(size, width)
         self.size, self.channels = size, _check.positive_int("channels", channels)
-        self.latent, self.width = _check.positive_int("latent", latent), _check.positive_int("width", width)
+        self.latent, self.width = _check.positive_int("latent", latent), width
         self.mixing = _check.finite("mixing", mixing, minimum=0)
         if mixing > 1:
             raise ValueError(f"mixing must be a share from 0 to 1, got {mixing}")
-        doublings = size.bit_length() - 3
-        widths = [max(width, min(width * 2**i, 512)) for i in range(doublings, -1, -1)]
-
         linear: list[nn.Module] = [PixelNorm()]
         for _ in range(_check.positive_int("depth", depth, minimum=0)):
             linear += [EqualisedLinear(latent, latent, rate=rate), nn.LeakyReLU(0.2)]

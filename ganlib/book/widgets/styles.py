@@ -1,6 +1,6 @@
 """Two pictures mixed in the reader's browser, style by style: each layer of a `nets.StyleGenerator` hears A or B.
 
-Source: style mixing and truncation in w, StyleGAN (Karras et al. 2019, https://arxiv.org/abs/1812.04948, section 3.1
+Source: style mixing and truncation in w, StyleGAN (Karras et al. 2018, https://arxiv.org/abs/1812.04948, section 3.1
 and appendix B).
 """
 
