@@ -147,11 +147,12 @@ async function play(file) {
   for (const name of Object.keys(boxes)) {
     await boxes[name].waitFor({ timeout: 30000 });
     await still(name);
-    drawn[name] = await boxes[name].evaluate((box, kind) => {
+    const least = name === "trainer" ? 15 : 20; // the 8×8 digits have seventeen greys
+    drawn[name] = await boxes[name].evaluate((box, [kind, least]) => {
       const seen = [...box.querySelectorAll(kind)].filter(e => e.offsetParent);
       const colours = canvas => new Set(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data).size;
-      return seen.length > 0 && seen.every(e => e.src ? e.naturalWidth > 30 : e.toDataURL ? colours(e) > 15 : e.textContent);
-    }, parts[name]);
+      return seen.length > 0 && seen.every(e => e.src ? e.naturalWidth > 30 : e.toDataURL ? colours(e) > least : e.textContent);
+    }, [parts[name], least]);
     spilled[name] = await boxes[name].evaluate(box => [...box.querySelectorAll("dt, dd, span:not(.unseen), label, button, p:not(.unseen)")]
       .filter(e => e.offsetParent && e.clientWidth && e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.trim()));
     await shoot(name, "before");
