@@ -24,12 +24,6 @@ TIMES = ("a minute", "ten minutes", "half an hour", "an hour", "an afternoon")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 each = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.path.stem)
 
-
-#: The chapters of the second edition; the others still have longer lines, longer cells and longer lists of claims.
-SECOND = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)
-second = pytest.mark.parametrize(
-    "chapter", [c for c in CHAPTERS if c.number in SECOND], ids=lambda chapter: chapter.path.stem
-)
 FOLDED = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
 
 
@@ -62,13 +56,12 @@ def test_contents_list_every_chapter_in_order() -> None:
 
 @each
 def test_size(chapter: Chapter) -> None:
-    """Of the second edition the cells that are shown count, 18 at most (below); the folded ones are for the curious."""
+    """The cells that are shown count, 18 at most (below); the folded ones are for the curious."""
     cells = written(chapter)
-    read = [cell for cell in cells if cell in shown(chapter)] if chapter.number in SECOND else cells
+    read = [cell for cell in cells if cell in shown(chapter)]
     lengths = [len(lines(cell)) for cell in read]
     words = len(re.findall(r"[\w’'-]+", LINK.sub("]", chapter.prose)))  # nobody reads where a link goes
     longest = [f"{len(lines(c))} lines: {first(c)}" for c in cells if len(lines(c)) > 30]
-    assert len(read) <= 30, f"{len(read)} code cells; 30 at most"
     assert len(cells) >= 15, f"{len(cells)} code cells; 15 at least make a chapter"
     assert statistics.median(lengths) <= 8, f"the median cell has {statistics.median(lengths)} lines; at most 8"
     assert len(longest) <= 1, f"only one cell (a model) may pass 30 lines: {longest}"
@@ -80,7 +73,7 @@ def shown(chapter: Chapter) -> list[Any]:
     return [cell for cell in chapter.code if not (FOLDED | {"claims"}) & set(tags(cell))]
 
 
-@second
+@each
 def test_what_is_shown_can_be_read(chapter: Chapter) -> None:
     cells = shown(chapter)
     tall = [f"{len(lines(cell))} lines: {first(cell)}" for cell in cells if len(lines(cell)) > 20]
@@ -90,14 +83,14 @@ def test_what_is_shown_can_be_read(chapter: Chapter) -> None:
     assert wide == [], "the page shows 88 characters of a line"
 
 
-@second
+@each
 def test_a_result_comes_soon(chapter: Chapter) -> None:
     """A picture, a table or a number within the first three cells that are shown after the imports."""
     sources = " ".join(cell.source for cell in shown(chapter)[1:4])
     assert re.search(r"plot\.|plt\.|print\(|widgets\.|display\(|DataFrame", sources), "nothing is seen in three cells"
 
 
-@second
+@each
 def test_fifteen_claims_at_most(chapter: Chapter) -> None:
     assert len(calls(chapter)) <= 15, "what the reader should remember; identities are tests"
 
