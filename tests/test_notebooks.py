@@ -84,6 +84,14 @@ def test_what_is_shown_can_be_read(chapter: Chapter) -> None:
 
 
 @each
+def test_pictures_keep_their_colours_in_dark_mode(chapter: Chapter) -> None:
+    """What `imshow` draws is turned dark with its figure: right for a heat map (`cmap`), not for a picture."""
+    shows = [line.strip() for cell in chapter.code for line in lines(cell) if ".imshow(" in line]
+    drawn = [line for line in shows if "cmap=" not in line]
+    assert drawn == [], "draw pictures with plot.sample_grid(images, ax=ax)"
+
+
+@each
 def test_a_result_comes_soon(chapter: Chapter) -> None:
     """A picture, a table or a number within the first three cells that are shown after the imports."""
     sources = " ".join(cell.source for cell in shown(chapter)[1:4])
